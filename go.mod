@@ -1,0 +1,3 @@
+module speyside.dev/speyside
+
+go 1.25
