@@ -1,0 +1,306 @@
+package fault
+
+// table is filled by the declarations below, before anything else runs, and never changes after.
+var table []*Fault
+
+func declare(f Fault) *Fault {
+	table = append(table, &f)
+	return &f
+}
+
+// The operator's: settings, addresses, Python. SPY00xx.
+var (
+	// SettingInvalid: a setting has a value it cannot have.
+	SettingInvalid = declare(Fault{
+		Code: "SPY0001", Name: "SettingInvalid", Whose: Operator, Exit: ExitConfiguration,
+		Text: "a setting has a value it cannot have",
+		Hint: "docs/settings.md lists every setting with its range.",
+		About: "The message names the setting, where the value came from (a flag or an environment variable) and what would be " +
+			"accepted. Nothing has been started.",
+	})
+	// Usage: the command line cannot be understood.
+	Usage = declare(Fault{
+		Code: "SPY0002", Name: "Usage", Whose: Operator, Exit: ExitUsage,
+		Text: "the command line cannot be understood",
+		Hint: "speyside --help lists every flag.",
+		About: "An unknown flag, a flag without its value, no application, or more than one. When a known flag is spelled nearly " +
+			"the same, the hint names it.",
+	})
+	// AddressInUse: another process listens there.
+	AddressInUse = declare(Fault{
+		Code: "SPY0003", Name: "AddressInUse", Whose: Operator, Exit: ExitConfiguration,
+		Text: "another process listens on this address",
+		Hint: "stop the other server, or choose another address with --bind.",
+		About: "Speyside never shares a port with another server, whatever socket options that one uses: two servers that take " +
+			"turns are harder to notice than one that does not start. `ss -ltnp` shows who listens.",
+	})
+	// AddressNotBindable: the kernel refuses the address.
+	AddressNotBindable = declare(Fault{
+		Code: "SPY0004", Name: "AddressNotBindable", Whose: Operator, Exit: ExitConfiguration,
+		Text: "this address cannot be listened on",
+		Hint: "choose an address of this machine and a port you may use, with --bind.",
+		About: "The address is not one of this machine, the host name has no address, the port is below 1024 and the user may not " +
+			"use it, or the directory of a Unix socket does not exist or may not be written.",
+	})
+	// PythonNotFound: there is no Python to run the application with.
+	PythonNotFound = declare(Fault{
+		Code: "SPY0005", Name: "PythonNotFound", Whose: Operator, Exit: ExitConfiguration,
+		Text:  "no Python was found to run the application with",
+		Hint:  "name the interpreter with --python, or activate the virtual environment of the application.",
+		About: "The message names every place that was looked at.",
+	})
+	// PythonTooOld: the Python found is older than 3.11.
+	PythonTooOld = declare(Fault{
+		Code: "SPY0006", Name: "PythonTooOld", Whose: Operator, Exit: ExitConfiguration,
+		Text:  "this Python is older than 3.11",
+		Hint:  "make the virtual environment with Python 3.11 or newer, or name another interpreter with --python.",
+		About: "The extension uses the stable ABI of Python 3.11.",
+	})
+	// ExtensionMissing: the Python found has no Speyside in it.
+	ExtensionMissing = declare(Fault{
+		Code: "SPY0007", Name: "ExtensionMissing", Whose: Operator, Exit: ExitConfiguration,
+		Text: "this Python cannot import Speyside's extension",
+		Hint: "install speyside with the pip of that Python, or name another interpreter with --python.",
+		About: "The program that serves and the Python that runs the application are two processes; the Python needs the `speyside` " +
+			"package, of the same version. The message names the interpreter and what its import said.",
+	})
+	// PlatformNotSupported: this system is not Linux.
+	PlatformNotSupported = declare(Fault{
+		Code: "SPY0008", Name: "PlatformNotSupported", Whose: Speyside, Exit: ExitConfiguration,
+		Text:  "Speyside runs on Linux only, for now",
+		Hint:  "run it in a Linux container or virtual machine.",
+		About: "The server stands on epoll, memfd, pidfd and futex, which are Linux's. On other systems the program builds and says so.",
+	})
+	// SegmentNotMade: the shared memory could not be made.
+	SegmentNotMade = declare(Fault{
+		Code: "SPY0009", Name: "SegmentNotMade", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the memory shared with the workers could not be made",
+		Hint: "give the container more memory, or use fewer --workers or --threads.",
+		About: "The segment is one sealed memfd, made before the application is loaded. Making it fails when memory or file " +
+			"descriptors are short, or where memfd_create is forbidden (a seccomp profile).",
+	})
+)
+
+// The application's, while it loads. SPY01xx.
+var (
+	// ImportFailed: importing the application raised.
+	ImportFailed = declare(Fault{
+		Code: "SPY0101", Name: "ImportFailed", Whose: Application, Exit: ExitImport,
+		Text: "the application failed to import",
+		Hint: "the traceback above ends in the line that raised; python -c 'import MODULE' in the same directory shows the same.",
+		About: "The traceback is trimmed to the application's own frames. A ModuleNotFoundError for the application itself means " +
+			"that its directory is not on sys.path: see `chdir` and `pythonpath` in settings.md.",
+	})
+	// CallableNotFound: the module has no such attribute.
+	CallableNotFound = declare(Fault{
+		Code: "SPY0102", Name: "CallableNotFound", Whose: Application, Exit: ExitCallable,
+		Text:  "the application was imported, and has no such callable",
+		Hint:  "name it as module:callable, or module:factory() for a function that returns it.",
+		About: "Without a name after the colon, `application` is looked for, then `app`.",
+	})
+	// NotCallable: the attribute is not callable.
+	NotCallable = declare(Fault{
+		Code: "SPY0103", Name: "NotCallable", Whose: Application, Exit: ExitCallable,
+		Text:  "what was named as the application cannot be called",
+		Hint:  "name the WSGI callable as module:callable, or module:factory() for a function that returns it.",
+		About: "PEP 3333: the application is a callable that takes environ and start_response.",
+	})
+	// ScriptFailed: a script run as __main__ raised before it served.
+	ScriptFailed = declare(Fault{
+		Code: "SPY0104", Name: "ScriptFailed", Whose: Application, Exit: ExitImport,
+		Text: "the script failed",
+		Hint: "the traceback above ends in the line that raised; python FILE.py shows the same.",
+		About: "`speyside FILE.py` runs the script once, as `python FILE.py` would; it raised, or it exited with a status other " +
+			"than 0, before or after serving.",
+	})
+	// ZygoteDied: the process that loads the application and forks workers died.
+	ZygoteDied = declare(Fault{
+		Code: "SPY0105", Name: "ZygoteDied", Whose: Application, Exit: ExitImport,
+		Text: "the process that loads the application died",
+		Hint: "look above for what it wrote last; the kernel's log shows a kill for want of memory.",
+		About: "The zygote imports the application once and forks the workers. It was killed by a signal or left by os._exit(), " +
+			"most often because a library crashed while it was imported, or memory ran out.",
+	})
+)
+
+// The client's. SPY02xx.
+var (
+	// RequestMalformed: what came is not an HTTP request.
+	RequestMalformed = declare(Fault{
+		Code: "SPY0201", Name: "RequestMalformed", Whose: Client, Status: 400,
+		Text: "the request is not HTTP/1.1 as RFC 9112 defines it",
+		About: "The connection is closed, since nobody can tell where the next request would start. The application has not seen " +
+			"the request.",
+	})
+	// RequestLate: the head did not arrive in time.
+	RequestLate = declare(Fault{
+		Code: "SPY0202", Name: "RequestLate", Whose: Client, Status: 408,
+		Text:  "the head of the request did not arrive in time",
+		About: "See `client_header_timeout` in settings.md. A slow client holds neither a worker nor a slot.",
+	})
+	// RequestLineTooLong: the request line is longer than limit_request_line.
+	RequestLineTooLong = declare(Fault{
+		Code: "SPY0203", Name: "RequestLineTooLong", Whose: Client, Status: 414,
+		Text:  "the request line is too long",
+		Hint:  "raise --limit-request-line if the application needs such addresses.",
+		About: "See `limit_request_line` in settings.md.",
+	})
+	// RequestHeadTooLarge: a field, or their number, or the whole head is over its limit.
+	RequestHeadTooLarge = declare(Fault{
+		Code: "SPY0204", Name: "RequestHeadTooLarge", Whose: Client, Status: 431,
+		Text: "the fields of the request are too many or too large",
+		Hint: "raise --limit-request-fields or --limit-request-field-size if the application needs it; cookies are the usual cause.",
+		About: "See `limit_request_fields` and `limit_request_field_size` in settings.md. A whole head is never larger than " +
+			"65,535 bytes.",
+	})
+	// RequestNotServed: it asks for something this server does not do.
+	RequestNotServed = declare(Fault{
+		Code: "SPY0205", Name: "RequestNotServed", Whose: Client, Status: 501,
+		Text:  "the request asks for something that this server does not do",
+		About: "A transfer coding other than chunked (RFC 9112 section 6.1), CONNECT, or a method longer than any known.",
+	})
+	// VersionUnknown: not HTTP/1.
+	VersionUnknown = declare(Fault{
+		Code: "SPY0206", Name: "VersionUnknown", Whose: Client, Status: 505,
+		Text:  "the request is of an HTTP version other than 1.0 and 1.1",
+		About: "The connection is closed.",
+	})
+)
+
+// The application's, while it answers a request. SPY03xx. The client gets 500, or, when the reply has already begun,
+// a closed connection; the worker lives on.
+var (
+	// ApplicationRaised: the application raised an exception.
+	ApplicationRaised = declare(Fault{
+		Code: "SPY0301", Name: "ApplicationRaised", Whose: Application, Status: 500,
+		Text:  "the application raised an exception",
+		Hint:  "the traceback is in the log, with method and path.",
+		About: "It was raised by the call, by the iteration over the reply, or by its close().",
+	})
+	// BodyNotBytes: a piece of the body is not bytes.
+	BodyNotBytes = declare(Fault{
+		Code: "SPY0302", Name: "BodyNotBytes", Whose: Application, Status: 500,
+		Text: "the application's body is not made of bytes",
+		Hint: "encode text before returning it: text.encode(\"utf-8\").",
+		About: "PEP 3333: the iterable yields bytes, and write() takes bytes. A str returned by itself is an iterable of str; " +
+			"None is not iterable.",
+	})
+	// StartResponseNotCalled: the body began without a status.
+	StartResponseNotCalled = declare(Fault{
+		Code: "SPY0303", Name: "StartResponseNotCalled", Whose: Application, Status: 500,
+		Text: "the application did not call start_response before its first body bytes",
+		Hint: "call start_response(status, headers) before the first piece is yielded.",
+		About: "PEP 3333: start_response must have been called before the iterable yields its first bytes, and before it ends " +
+			"without any.",
+	})
+	// StartResponseTwice: start_response called again without exc_info.
+	StartResponseTwice = declare(Fault{
+		Code: "SPY0304", Name: "StartResponseTwice", Whose: Application, Status: 500,
+		Text: "the application called start_response again without exc_info",
+		Hint: "pass exc_info=sys.exc_info() when an error page replaces a reply that has begun.",
+		About: "PEP 3333: a second call is an error unless it has exc_info; with it, the fields are replaced if nothing has been " +
+			"sent, else the exception is raised again.",
+	})
+	// StatusInvalid: the status is not three digits, a space and a reason.
+	StatusInvalid = declare(Fault{
+		Code: "SPY0305", Name: "StatusInvalid", Whose: Application, Status: 500,
+		Text:  "the application's status is not of the form \"200 OK\"",
+		Hint:  "pass a str of three digits, a space and a reason without control characters.",
+		About: "PEP 3333: status is a str such as \"404 Not Found\", without surrounding whitespace, line ends or control characters.",
+	})
+	// HeaderNameInvalid: a header's name is not a token.
+	HeaderNameInvalid = declare(Fault{
+		Code: "SPY0306", Name: "HeaderNameInvalid", Whose: Application, Status: 500,
+		Text:  "the name of a header of the application is not a token",
+		Hint:  "a name is a str of letters, digits and hyphens; headers are a list of (name, value) tuples.",
+		About: "PEP 3333: each name is a valid HTTP field name without a trailing colon (RFC 9110 section 5.1).",
+	})
+	// HeaderValueInvalid: a header's value has control characters or is not Latin-1.
+	HeaderValueInvalid = declare(Fault{
+		Code: "SPY0307", Name: "HeaderValueInvalid", Whose: Application, Status: 500,
+		Text: "the value of a header of the application has a line end or another character it may not have",
+		Hint: "never put unchecked input in a header; a str of Latin-1 characters without control characters is allowed.",
+		About: "PEP 3333: a value has no control characters, carriage returns and linefeeds among them. A value with a line end " +
+			"would let its author add headers or a second reply.",
+	})
+	// HopByHop: the application set a header that belongs to the connection.
+	HopByHop = declare(Fault{
+		Code: "SPY0308", Name: "HopByHop", Whose: Application, Status: 500,
+		Text: "the application set a hop-by-hop header",
+		Hint: "leave the header away: how a reply is framed on a connection is the server's business.",
+		About: "PEP 3333: an application may not use HTTP/1.1's hop-by-hop features: Connection, Keep-Alive, Proxy-Authenticate, " +
+			"Proxy-Authorization, TE, Trailer, Transfer-Encoding, Upgrade.",
+	})
+	// LengthInvalid: the Content-Length is not a number.
+	LengthInvalid = declare(Fault{
+		Code: "SPY0309", Name: "LengthInvalid", Whose: Application, Status: 500,
+		Text:  "the application's Content-Length is not a number, or there are two that differ",
+		Hint:  "pass str(len(body)), once, or leave it away.",
+		About: "RFC 9110 section 8.6: one or more digits.",
+	})
+	// BodyTooLong: more bytes than Content-Length.
+	BodyTooLong = declare(Fault{
+		Code: "SPY0310", Name: "BodyTooLong", Whose: Application, Status: 500,
+		Text: "the application's body is longer than its Content-Length",
+		Hint: "count bytes, not characters: len(text.encode(\"utf-8\")).",
+		About: "PEP 3333: an error. The client gets exactly the bytes that Content-Length promised when the head has already left, " +
+			"else 500.",
+	})
+	// BodyTooShort: fewer bytes than Content-Length.
+	BodyTooShort = declare(Fault{
+		Code: "SPY0311", Name: "BodyTooShort", Whose: Application, Status: 500,
+		Text: "the application's body is shorter than its Content-Length",
+		Hint: "count what is sent, or leave Content-Length away.",
+		About: "The connection is closed when the head has already left, so that the client sees that the reply is not complete, " +
+			"else the client gets 500.",
+	})
+	// WriteMisused: write() called at a time or with a thing it does not allow.
+	WriteMisused = declare(Fault{
+		Code: "SPY0312", Name: "WriteMisused", Whose: Application, Status: 500,
+		Text:  "the application called write() when it may not",
+		Hint:  "return an iterable of bytes instead; write() is for old code only.",
+		About: "PEP 3333: write() belongs to one request, takes bytes, and is not called from within the iterable that was returned.",
+	})
+	// ReplyHeadTooLarge: the application's headers do not fit.
+	ReplyHeadTooLarge = declare(Fault{
+		Code: "SPY0313", Name: "ReplyHeadTooLarge", Whose: Application, Status: 500,
+		Text:  "the application's status and headers are too large",
+		Hint:  "keep session data on the server instead of in cookies.",
+		About: "A reply's head lies in the slot's home block, of which about 15 KiB are for the application's headers.",
+	})
+	// HeadersNotList: the headers are not a list of pairs of str.
+	HeadersNotList = declare(Fault{
+		Code: "SPY0314", Name: "HeadersNotList", Whose: Application, Status: 500,
+		Text:  "the application's headers are not a list of (name, value) tuples of str",
+		Hint:  "pass list(headers.items()), with str on both sides.",
+		About: "PEP 3333: response_headers is a list, of tuples of two str.",
+	})
+)
+
+// Workers. SPY04xx.
+var (
+	// WorkerDied: a worker died while it ran a request.
+	WorkerDied = declare(Fault{
+		Code: "SPY0401", Name: "WorkerDied", Whose: Application, Status: 502,
+		Text: "the worker died while the application ran this request",
+		Hint: "the log names the worker, its signal and the request; a crash in C code or a kill for want of memory are usual.",
+		About: "A request that the application has seen is never run a second time. The worker has been replaced, and other " +
+			"requests have not noticed.",
+	})
+	// WorkerDiedTwice: two workers died before they started the request.
+	WorkerDiedTwice = declare(Fault{
+		Code: "SPY0402", Name: "WorkerDiedTwice", Whose: Speyside, Status: 502,
+		Text: "two workers died before they started this request",
+		Hint: "please report it, with the log around it.",
+		About: "A request that the application has not seen is given to another worker, once. A second death before the " +
+			"application was called is not the request's doing, most often.",
+	})
+	// WorkerMisspoke: a worker wrote something in the segment that cannot be.
+	WorkerMisspoke = declare(Fault{
+		Code: "SPY0403", Name: "WorkerMisspoke", Whose: Application, Status: 502,
+		Text: "a worker's reply in the shared memory cannot be",
+		Hint: "a C extension of the application may write where it should not; please report it if there is none.",
+		About: "Lengths and block numbers of a reply are checked before they are used. Only that reply was cut; no other request " +
+			"has noticed.",
+	})
+)
