@@ -165,6 +165,18 @@ var (
 		Text:  "the request is of an HTTP version other than 1.0 and 1.1",
 		About: "The connection is closed.",
 	})
+	// RequestBodyTooLarge: the body is longer than can be counted.
+	RequestBodyTooLarge = declare(Fault{
+		Code: "SPY0207", Name: "RequestBodyTooLarge", Whose: Client, Status: 413,
+		Text:  "the body of the request is too large",
+		About: "A Content-Length or a chunk whose size cannot be counted in 63 bits, or the fields after the last chunk.",
+	})
+	// ExpectationUnknown: an Expect field other than 100-continue.
+	ExpectationUnknown = declare(Fault{
+		Code: "SPY0208", Name: "ExpectationUnknown", Whose: Client, Status: 417,
+		Text:  "the request expects something other than 100-continue",
+		About: "RFC 9110 section 10.1.1: 100-continue is the only expectation that HTTP defines.",
+	})
 )
 
 // The application's, while it answers a request. SPY03xx. The client gets 500, or, when the reply has already begun,

@@ -1,0 +1,54 @@
+package settings
+
+import (
+	"testing"
+	"testing/fstest"
+)
+
+func tree(files ...string) fstest.MapFS {
+	fs := fstest.MapFS{}
+	for i := 0; i < len(files); i += 2 {
+		fs[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+	}
+	return fs
+}
+
+const (
+	mountV2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+	mountV1 = "31 23 0:27 /docker/ab /sys/fs/cgroup/cpu,cpuacct ro - cgroup cgroup rw,cpu,cpuacct\n" +
+		"32 23 0:28 /docker/ab /sys/fs/cgroup/cpuset ro - cgroup cgroup rw,cpuset\n"
+)
+
+func TestAutoWorkersAreTheGrantedCPUs(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want int
+		root fstest.MapFS
+	}{
+		{"no cgroups", 8, tree()},
+		{"v2 without a quota", 8, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/a\n", "sys/fs/cgroup/a/cpu.max", "max 100000\n")},
+		{"v2 in a container", 2, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/cpu.max", "150000 100000\n")},
+		{"v2, the quota is above", 3, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/a.slice/b/c\n",
+			"sys/fs/cgroup/a.slice/cpu.max", "300000 100000\n", "sys/fs/cgroup/a.slice/b/c/cpu.max", "max 100000\n")},
+		{"v2, a sliver", 1, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/cpu.max", "1000 100000\n")},
+		{"v2, more than there are", 8, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/cpu.max", "6400000 100000\n")},
+		{"v2, torn", 8, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\nx", "sys/fs/cgroup/cpu.max", "0 0\n")},
+		{"v1 in a container", 4, tree("proc/self/mountinfo", mountV1, "proc/self/cgroup", "5:cpuset:/docker/ab\n4:cpu,cpuacct:/docker/ab\n",
+			"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "350000\n", "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")},
+		{"v1 without a quota", 8, tree("proc/self/mountinfo", mountV1, "proc/self/cgroup", "4:cpu,cpuacct:/\n",
+			"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n", "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")},
+	} {
+		if got := cgroupCPUs(c.root, 8); got != c.want {
+			t.Errorf("%s: %d CPUs, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestLoopsGrowWithTheCPUs(t *testing.T) {
+	for cpus, want := range map[int]int{1: 1, 8: 1, 15: 1, 16: 2, 64: 8} {
+		s, err := resolver{env: func(string) string { return "" }, cpus: cpus}.resolve([]string{"a"})
+		if err != nil || s.Loops != want {
+			t.Errorf("%d CPUs: %d loops, want %d (%v)", cpus, s.Loops, want, err)
+		}
+	}
+}

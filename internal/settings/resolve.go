@@ -1,0 +1,226 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"speyside.dev/speyside/internal/fault"
+)
+
+// ErrHelp and ErrVersion say that the command line asked for the help or the version instead of a server.
+var (
+	ErrHelp    = errors.New("help is wanted")
+	ErrVersion = errors.New("the version is wanted")
+)
+
+// Resolve turns the arguments (without the program's name) and the environment into settings. A flag counts before the
+// setting's own environment variable, that before one that gunicorn reads, that before the default. The error is ErrHelp,
+// ErrVersion, or an occurrence of fault.Usage or fault.SettingInvalid.
+func Resolve(args []string, env func(string) string) (*Settings, error) {
+	r := resolver{env: env, cpus: cgroupCPUs(os.DirFS("/"), runtime.NumCPU())}
+	return r.resolve(args)
+}
+
+// resolver is Resolve with the machine as a value.
+type resolver struct {
+	env  func(string) string
+	cpus int
+}
+
+func (r resolver) resolve(args []string) (*Settings, error) {
+	given, app, err := parseFlags(args)
+	if err != nil {
+		return nil, err
+	}
+	s := &Settings{sources: map[string]Source{}}
+	for i := range table {
+		setting := &table[i]
+		texts, source := r.find(setting, given[setting.Name], app)
+		if source != SourceDefault {
+			s.sources[setting.Name] = source
+		}
+		if len(texts) == 0 {
+			continue
+		}
+		if err := setting.set(s, texts, r.cpus); err != nil {
+			return nil, invalid(setting, strings.Join(texts, ","), source, err)
+		}
+	}
+	if s.App == "" {
+		return nil, fault.New(fault.Usage, "no application was named").
+			WithHint("name it: speyside module:callable, or speyside FILE.py; speyside --help lists every flag.")
+	}
+	return s, s.finish()
+}
+
+// find returns the texts that count for a setting, and where they came from.
+func (r resolver) find(setting *Setting, flag []string, app string) ([]string, Source) {
+	if setting.Positional && app != "" {
+		return []string{app}, "the command line"
+	}
+	if flag != nil {
+		if setting.Type == List {
+			flag = splitCommas(strings.Join(flag, ","))
+		}
+		return flag, Source("--" + setting.FlagName())
+	}
+	for _, name := range []string{setting.EnvName(), setting.Env} {
+		text := ""
+		if name != "" {
+			text = strings.TrimSpace(r.env(name)) // empty counts as unset
+		}
+		if text == "" {
+			continue
+		}
+		if name == setting.Env && setting.fromEnv != nil {
+			text = setting.fromEnv(text)
+		}
+		texts := []string{text}
+		if setting.Type == List || setting.Type == Addresses {
+			texts = splitCommas(text)
+		}
+		return texts, Source("environment variable " + name)
+	}
+	if setting.Default == "" {
+		return nil, SourceDefault
+	}
+	return []string{setting.Default}, SourceDefault
+}
+
+func splitCommas(text string) []string {
+	parts := strings.Split(text, ",")
+	for i := range parts {
+		parts[i] = strings.TrimSpace(parts[i])
+	}
+	return slices.DeleteFunc(parts, func(part string) bool { return part == "" })
+}
+
+func invalid(setting *Setting, text string, source Source, why error) error {
+	return fault.New(fault.SettingInvalid, "setting %s is %q (from %s): %w", setting.Name, text, source, why)
+}
+
+// flagTexts holds what a flag was given: pflag parses nothing for us, so that every source is parsed alike.
+type flagTexts struct {
+	texts *[]string
+	meta  string
+}
+
+func (f flagTexts) String() string     { return "" }
+func (f flagTexts) Type() string       { return f.meta }
+func (f flagTexts) Set(t string) error { *f.texts = append(*f.texts, t); return nil }
+
+// parseFlags returns what each setting was given by flags, and the application.
+func parseFlags(args []string) (given map[string][]string, app string, err error) {
+	flags := pflag.NewFlagSet("speyside", pflag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-")) // gunicorn has --limit-request-field_size
+	})
+	help := flags.BoolP("help", "h", false, "")
+	version := flags.BoolP("version", "v", false, "")
+	texts := make([][]string, len(table))
+	for i := range table {
+		if setting := &table[i]; !setting.Positional {
+			flags.VarP(flagTexts{&texts[i], setting.Meta}, setting.FlagName(), setting.Short, setting.Summary())
+		}
+	}
+	err = flags.Parse(args)
+	switch {
+	case err != nil:
+		return nil, "", usage(flags, err)
+	case *help:
+		return nil, "", ErrHelp
+	case *version:
+		return nil, "", ErrVersion
+	case flags.NArg() > 1:
+		return nil, "", fault.New(fault.Usage, "one application is served, and %d were named: %s", flags.NArg(),
+			strings.Join(flags.Args(), " "))
+	}
+	given = map[string][]string{}
+	for i := range table {
+		if texts[i] != nil {
+			given[table[i].Name] = texts[i]
+		}
+	}
+	return given, flags.Arg(0), nil
+}
+
+// usage turns pflag's complaint into ours, with the flag that was probably meant.
+func usage(flags *pflag.FlagSet, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return fault.New(fault.Usage, "%w", err)
+	}
+	name := unknown.GetSpecifiedName()
+	if unknown.GetSpecifiedShortnames() != "" {
+		return fault.New(fault.Usage, "there is no flag -%s", name)
+	}
+	complaint := fault.New(fault.Usage, "there is no flag --%s", name)
+	var names []string
+	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := nearest(name, names); near != "" {
+		return complaint.WithHint("did you mean --%s? speyside --help lists every flag.", near)
+	}
+	return complaint
+}
+
+// finish does what depends on more than one setting: relative paths start at chdir, as in gunicorn.
+func (s *Settings) finish() error {
+	given := s.Chdir
+	chdir, err := filepath.Abs(given)
+	if err != nil {
+		return fault.New(fault.SettingInvalid, "setting chdir: finding the current directory: %w", err)
+	}
+	if info, err := os.Stat(chdir); err != nil || !info.IsDir() {
+		return fault.New(fault.SettingInvalid, "setting chdir is %q (from %s): it must be a directory that exists",
+			given, s.Source("chdir"))
+	}
+	s.Chdir = chdir
+	for i, dir := range s.PythonPath {
+		s.PythonPath[i] = absolute(chdir, dir)
+	}
+	if strings.Contains(s.Python, "/") { // typed in a shell, it starts where the shell is
+		if s.Python, err = filepath.Abs(s.Python); err != nil {
+			return fault.New(fault.SettingInvalid, "setting python: finding the current directory: %w", err)
+		}
+	}
+	for _, limit := range []*int{&s.LimitRequestLine, &s.LimitRequestFieldSize} {
+		if *limit == 0 {
+			*limit = MaxHead
+		}
+	}
+	return s.finishBind()
+}
+
+func (s *Settings) finishBind() error {
+	for i, a := range s.Bind {
+		if a.Network == "unix" {
+			s.Bind[i].Path = absolute(s.Chdir, a.Path)
+		}
+		why := ""
+		if len(s.Bind[i].Path) > maxUnixPath {
+			why = fmt.Sprintf("the path of a Unix socket has at most %d bytes, and %s has %d", maxUnixPath, s.Bind[i].Path, len(s.Bind[i].Path))
+		} else if slices.Contains(s.Bind[:i], s.Bind[i]) && a.Port+len(a.Path) != 0 {
+			why = "it is there twice"
+		}
+		if why != "" {
+			return fault.New(fault.SettingInvalid, "setting bind is %q (from %s): %s", a, s.Source("bind"), why)
+		}
+	}
+	return nil
+}
+
+func absolute(base, path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(base, path)
+}

@@ -1,0 +1,198 @@
+package settings
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"speyside.dev/speyside/internal/fault"
+)
+
+// resolve resolves a command line on a machine with 6 CPUs.
+func resolve(line string, env ...string) (*Settings, error) {
+	lookup := func(name string) string {
+		for _, entry := range env {
+			if value, ok := strings.CutPrefix(entry, name+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+	return resolver{env: lookup, cpus: 6}.resolve(strings.Fields(line))
+}
+
+func mustResolve(t *testing.T, line string, env ...string) *Settings {
+	t.Helper()
+	s, err := resolve(line, env...)
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return s
+}
+
+func TestDefaultsAreThoseOfTheTable(t *testing.T) {
+	s := mustResolve(t, "app:app")
+	if s.App != "app:app" || s.Workers != 6 || s.Threads != 4 || s.Loops != 1 || s.Backlog != 2048 || s.Umask != 0 {
+		t.Errorf("got %+v", s)
+	}
+	if len(s.Bind) != 1 || s.Bind[0].String() != "127.0.0.1:8000" {
+		t.Errorf("bind is %v", s.Bind)
+	}
+	if s.KeepAlive != 75*time.Second || s.GracefulTimeout != 30*time.Second || s.ClientHeaderTimeout != 30*time.Second {
+		t.Errorf("timeouts are %v, %v, %v", s.KeepAlive, s.GracefulTimeout, s.ClientHeaderTimeout)
+	}
+	if s.LogLevel != slog.LevelInfo || !filepath.IsAbs(s.Chdir) || s.LimitRequestFields != 100 || s.LimitRequestLine != 8190 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestFlagBeatsOwnVariableBeatsGunicornsBeatsDefault(t *testing.T) {
+	gunicorns, own := "WEB_CONCURRENCY=2", "SPEYSIDE_WORKERS=3"
+	for _, c := range []struct {
+		line   string
+		env    []string
+		want   int
+		source Source
+	}{
+		{"a", nil, 6, SourceDefault},
+		{"a", []string{"WEB_CONCURRENCY="}, 6, SourceDefault},
+		{"a", []string{gunicorns}, 2, "environment variable WEB_CONCURRENCY"},
+		{"a", []string{gunicorns, own}, 3, "environment variable SPEYSIDE_WORKERS"},
+		{"a -w 4", []string{gunicorns, own}, 4, "--workers"},
+		{"-w4 a --workers=auto", []string{own}, 6, "--workers"},
+	} {
+		s := mustResolve(t, c.line, c.env...)
+		if s.Workers != c.want || s.Source("workers") != c.source || s.Given("workers") != (c.source != SourceDefault) {
+			t.Errorf("%s with %v: %d from %q, want %d from %q", c.line, c.env, s.Workers, s.Source("workers"), c.want, c.source)
+		}
+	}
+}
+
+func TestPortVariableOpensEveryAddress(t *testing.T) {
+	if s := mustResolve(t, "a", "PORT=5000"); s.Bind[0].String() != "0.0.0.0:5000" {
+		t.Errorf("bind is %v", s.Bind)
+	}
+	if s := mustResolve(t, "a -b :1", "PORT=5000"); s.Bind[0].String() != "0.0.0.0:1" {
+		t.Errorf("bind is %v", s.Bind)
+	}
+}
+
+func TestBindIsRepeatable(t *testing.T) {
+	for _, s := range []*Settings{
+		mustResolve(t, "-b :1 --bind [::1]:2 a --chdir /tmp --bind unix:run/x.sock"),
+		mustResolve(t, "a --chdir /tmp", "SPEYSIDE_BIND=:1, [::1]:2,unix:run/x.sock"),
+	} {
+		if len(s.Bind) != 3 || s.Bind[1].String() != "[::1]:2" || s.Bind[2].String() != "unix:/tmp/run/x.sock" {
+			t.Errorf("bind is %v", s.Bind)
+		}
+	}
+}
+
+func TestRelativePathsStartAtChdir(t *testing.T) {
+	dir := t.TempDir()
+	s := mustResolve(t, "a --pythonpath lib,/opt/x --chdir "+dir)
+	if s.Chdir != dir || s.PythonPath[0] != filepath.Join(dir, "lib") || s.PythonPath[1] != "/opt/x" {
+		t.Errorf("chdir %s, pythonpath %v", s.Chdir, s.PythonPath)
+	}
+}
+
+func TestDurationsAreSecondsOrGoDurations(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"30s": 30 * time.Second, "1m30s": 90 * time.Second, "75": 75 * time.Second, "0.5": 500 * time.Millisecond, "0": 0, "24h": 24 * time.Hour,
+	} {
+		if s := mustResolve(t, "a --graceful-timeout "+text); s.GracefulTimeout != want {
+			t.Errorf("%s is %v, want %v", text, s.GracefulTimeout, want)
+		}
+	}
+}
+
+func TestUmaskIsReadAsByGunicorn(t *testing.T) {
+	for text, want := range map[string]int{"0": 0, "022": 0o22, "0o117": 0o117, "18": 18, "0x1f": 0x1f} {
+		if s := mustResolve(t, "a -m "+text); s.Umask != want {
+			t.Errorf("umask %s is %#o, want %#o", text, s.Umask, want)
+		}
+	}
+}
+
+func TestZeroLimitIsTheWholeHead(t *testing.T) {
+	s := mustResolve(t, "a --limit-request-line 0 --limit-request-field_size 0")
+	if s.LimitRequestLine != MaxHead || s.LimitRequestFieldSize != MaxHead {
+		t.Errorf("limits are %d and %d", s.LimitRequestLine, s.LimitRequestFieldSize)
+	}
+}
+
+func TestBadValueNamesSettingSourceAndRange(t *testing.T) {
+	for _, c := range []struct{ line, env, want string }{
+		{"a -w 0", "", `setting workers is "0" (from --workers): it must be auto or an integer from 1 to 1024`},
+		{"a", "WEB_CONCURRENCY=many", `setting workers is "many" (from environment variable WEB_CONCURRENCY): it must be auto or`},
+		{"a --threads 1e3", "", `setting threads is "1e3" (from --threads): it must be an integer from 1 to 1024`},
+		{"a --threads auto", "", "an integer from 1 to 1024"},
+		{"a --limit-request-fields 1001", "", "from 1 to 1000"},
+		{"a --keep-alive -1", "", "seconds or a duration such as 1m30s, from 0 to 24h"},
+		{"a --keep-alive NaN", "", "from 0 to 24h"},
+		{"a --keep-alive 1e300", "", "from 0 to 24h"},
+		{"a --graceful-timeout 3days", "", `"3days"`},
+		{"a --log-level loud", "", "one of debug, info, warning, error, critical"},
+		{"a -m 01000", "", "from 0 to 0o777"},
+		{"a --chdir /no/such/place", "", `setting chdir is "/no/such/place" (from --chdir): it must be a directory that exists`},
+		{"a -b 127.0.0.1:99999", "", `setting bind is "127.0.0.1:99999" (from --bind): "99999" is no port`},
+		{"a", "PORT=http", `setting bind is "0.0.0.0:http" (from environment variable PORT): "http" is no port`},
+		{"a -b :80 -b :80", "", "it is there twice"},
+		{"a -b unix:/" + strings.Repeat("x", 107), "", "at most 107 bytes"},
+	} {
+		_, err := resolve(c.line, c.env)
+		if fault.Of(err) != fault.SettingInvalid || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: error %v, want %q", c.line, c.env, err, c.want)
+		}
+		if fault.ExitCode(err) != fault.ExitConfiguration {
+			t.Errorf("%s %s: exit %d", c.line, c.env, fault.ExitCode(err))
+		}
+	}
+}
+
+func TestUnknownFlagSuggestsTheNearest(t *testing.T) {
+	for _, c := range []struct{ line, want, hint string }{
+		{"a --worker 2", "there is no flag --worker", "did you mean --workers?"},
+		{"a --keepalive 2", "there is no flag --keepalive", "did you mean --keep-alive?"},
+		{"a --certfile x", "there is no flag --certfile", "speyside --help lists every flag."},
+		{"a -z", "there is no flag -z", "speyside --help lists every flag."},
+		{"a -w", "flag needs an argument", "speyside --help"},
+		{"", "no application was named", "name it: speyside module:callable"},
+		{"a b", "one application is served, and 2 were named: a b", "speyside --help"},
+	} {
+		_, err := resolve(c.line)
+		if fault.Of(err) != fault.Usage || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(fault.Hint(err), c.hint) {
+			t.Errorf("%q: error %v, hint %q; want %q, %q", c.line, err, fault.Hint(err), c.want, c.hint)
+		}
+		if fault.ExitCode(err) != fault.ExitUsage {
+			t.Errorf("%q: exit %d", c.line, fault.ExitCode(err))
+		}
+	}
+}
+
+func TestHelpAndVersionNeedNoApplication(t *testing.T) {
+	for line, want := range map[string]error{"--help": ErrHelp, "-h": ErrHelp, "--version": ErrVersion, "-v": ErrVersion} {
+		if _, err := resolve(line); !errors.Is(err, want) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+func TestApplicationMayComeFromTheEnvironment(t *testing.T) {
+	if s := mustResolve(t, "", "SPEYSIDE_APP=wsgi:application"); s.App != "wsgi:application" {
+		t.Errorf("app is %q", s.App)
+	}
+}
+
+func TestPathOfPythonStartsWhereItWasTyped(t *testing.T) {
+	s := mustResolve(t, "a --chdir /tmp --python .venv/bin/python")
+	if want, _ := filepath.Abs(".venv/bin/python"); s.Python != want {
+		t.Errorf("python is %s, want %s", s.Python, want)
+	}
+	if s := mustResolve(t, "a --python python3.13"); s.Python != "python3.13" {
+		t.Errorf("python is %s", s.Python)
+	}
+}

@@ -1,0 +1,60 @@
+// Package settings is the one place where a setting lives: table.go has an entry for each, and flags, environment variables,
+// --help and docs/settings.md are derived from it. Most callers need Resolve, which turns arguments and environment into
+// Settings; ParseBind reads one address.
+//
+// The package reads no file of the user's and starts nothing. Only the root package, cmd and tools import it: the
+// parts of the server take small Options of their own.
+package settings
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Version is the version of Speyside.
+const Version = "0.1.0"
+
+// Settings is what the operator wants, complete and checked. Each field is the entry of the same name in table.go.
+type Settings struct {
+	App        string   // as it was written: module:callable, a file, a script
+	Chdir      string   // absolute
+	PythonPath []string // absolute
+	Python     string   // absolute or a name to look up in PATH; empty: to be found
+
+	Bind    []Address // at least one; the paths of Unix sockets are absolute
+	Backlog int
+	Umask   int
+
+	Workers int
+	Threads int
+	Loops   int
+
+	LimitRequestLine      int // in bytes
+	LimitRequestFields    int
+	LimitRequestFieldSize int // in bytes
+
+	KeepAlive           time.Duration // 0: close after each reply
+	ClientHeaderTimeout time.Duration // 0: wait for ever
+	GracefulTimeout     time.Duration // 0: do not wait
+
+	LogLevel slog.Level
+
+	sources map[string]Source
+}
+
+// Source says where a setting's value came from, in the words of an error message.
+type Source string
+
+// SourceDefault is the source of a value that nobody gave.
+const SourceDefault Source = "the default"
+
+// Source returns where the value of the setting with this name came from.
+func (s *Settings) Source(name string) Source {
+	if source, ok := s.sources[name]; ok {
+		return source
+	}
+	return SourceDefault
+}
+
+// Given reports whether somebody gave the setting a value, by a flag or in the environment.
+func (s *Settings) Given(name string) bool { return s.Source(name) != SourceDefault }

@@ -1,0 +1,203 @@
+package settings
+
+import (
+	"slices"
+	"strings"
+)
+
+// Setting is one entry of the table.
+type Setting struct {
+	Name        string  // snake_case: the file key; SPEYSIDE_NAME is its environment variable
+	Flag        string  // its long flag, where it is not Name with hyphens
+	Short       string  // its one-letter flag
+	Positional  bool    // it is the argument without a flag
+	Meta        string  // what stands for the value in --help
+	Type        Type    // how its text is read
+	Default     string  // as an operator would write it
+	DefaultText string  // in words, where Default does not say it
+	Section     Section // where --help and docs/settings.md list it
+	Since       string  // the version that brought it
+	Reloadable  bool    // a reload may change it
+	Env         string  // another environment variable that sets it, one that gunicorn reads
+	Gunicorn    string  // gunicorn's name for it, where the meaning is the same
+	Check       Check   // what its values must be
+	// Doc says what it is, its unit and range, and what happens on a bad value. The first sentence is shown in --help.
+	Doc string
+
+	fromEnv func(string) string // turns the text of Env into that of the setting
+	auto    func(cpus int) int  // what `auto` stands for, where it is allowed
+	field   func(*Settings) any // where the value goes
+}
+
+// Section is a group of settings.
+type Section string
+
+// The sections, in the order of --help.
+const (
+	SectionApplication Section = "Application"
+	SectionAddresses   Section = "Addresses"
+	SectionWorkers     Section = "Workers"
+	SectionLimits      Section = "Limits"
+	SectionTimeouts    Section = "Timeouts"
+	SectionLogging     Section = "Logging"
+)
+
+// Sections returns the sections in the order of --help.
+func Sections() []Section {
+	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionLimits, SectionTimeouts, SectionLogging}
+}
+
+// MaxHead is the longest head of a request in bytes, which no limit exceeds.
+const MaxHead = 65535
+
+// Table returns every setting, in the order of --help.
+func Table() []Setting { return slices.Clone(table) }
+
+// FlagName returns the long flag of the setting without its hyphens, or "" for the positional one.
+func (s *Setting) FlagName() string {
+	switch {
+	case s.Positional:
+		return ""
+	case s.Flag != "":
+		return s.Flag
+	}
+	return strings.ReplaceAll(s.Name, "_", "-")
+}
+
+// EnvName returns the setting's own environment variable.
+func (s *Setting) EnvName() string { return "SPEYSIDE_" + strings.ToUpper(s.Name) }
+
+// Summary returns the first sentence of Doc, without its full stop.
+func (s *Setting) Summary() string {
+	summary, _, _ := strings.Cut(s.Doc, ". ")
+	return strings.TrimSuffix(summary, ".")
+}
+
+// table is the settings. It never changes.
+var table = []Setting{
+	{
+		Name: "app", Positional: true, Meta: "APP", Type: String, Section: SectionApplication, Since: "0.1",
+		Gunicorn: "wsgi_app", Check: notEmpty,
+		Doc: "The application: module:callable, module, 'module:factory()', a .wsgi file or a script. " +
+			"`module` alone looks for `application`, then `app`; `module:factory()` calls the function, whose result is the application; " +
+			"`FILE.py` runs the script as `python FILE.py` would, with wsgiref's make_server taken over; `FILE.py:callable` " +
+			"imports the file. Without an application, or with two, the program exits with code 2.",
+		field: func(s *Settings) any { return &s.App },
+	},
+	{
+		Name: "chdir", Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,
+		Since: "0.1", Reloadable: true, Gunicorn: "chdir", Check: anyText,
+		Doc: "Directory in which the application is loaded and runs. It is also the first entry of sys.path, and " +
+			"other relative paths start there. A directory that does not exist is refused.",
+		field: func(s *Settings) any { return &s.Chdir },
+	},
+	{
+		Name: "pythonpath", Flag: "pythonpath", Meta: "PATHS", Type: List, DefaultText: "none", Section: SectionApplication,
+		Since: "0.1", Reloadable: true, Gunicorn: "pythonpath", Check: notEmpty,
+		Doc: "Directories to put on sys.path before the others, separated by commas. Relative ones start at `chdir`. " +
+			"A directory that does not exist is ignored by Python.",
+		field: func(s *Settings) any { return &s.PythonPath },
+	},
+	{
+		Name: "python", Meta: "PATH", Type: Path, DefaultText: "of speyside's environment, else python3 on PATH",
+		Section: SectionApplication, Since: "0.1", Reloadable: true, Check: anyText,
+		Doc: "Python interpreter that runs the application. A path, or a name that is looked up in PATH; 3.11 or newer, with the " +
+			"speyside package in it. One that cannot be used is refused with what it said.",
+		field: func(s *Settings) any { return &s.Python },
+	},
+	{
+		Name: "bind", Short: "b", Meta: "ADDRESS", Type: Addresses, Default: "127.0.0.1:8000",
+		DefaultText: "127.0.0.1:8000, or 0.0.0.0:$PORT", Section: SectionAddresses, Since: "0.1",
+		Env: "PORT", fromEnv: func(port string) string { return "0.0.0.0:" + port }, Gunicorn: "bind", Check: anAddress,
+		Doc: "Where to listen: HOST:PORT, :PORT, [IPv6]:PORT, HOST or unix:PATH; repeatable. The port is 8000 where there is none, " +
+			"0 lets the kernel choose; `:PORT` is every IPv4 address of the machine. In the environment, several are separated by " +
+			"commas. An address that another server has is refused with exit code 1.",
+		field: func(s *Settings) any { return &s.Bind },
+	},
+	{
+		Name: "backlog", Meta: "INT", Type: Int, Default: "2048", Section: SectionAddresses, Since: "0.1",
+		Gunicorn: "backlog", Check: between(1, 65535),
+		Doc: "Connections that may wait in the kernel until they are accepted. From 1 to 65535; the kernel lowers it to " +
+			"net.core.somaxconn. Connections above it are refused by the kernel.",
+		field: func(s *Settings) any { return &s.Backlog },
+	},
+	{
+		Name: "umask", Short: "m", Meta: "INT", Type: Mode, Default: "0", Section: SectionAddresses, Since: "0.1",
+		Gunicorn: "umask", Check: octalUpTo(0o777),
+		Doc: "Permission bits that Unix sockets are made without. 0 lets every user connect, 0o117 the owner and the group. " +
+			"As in gunicorn a number is octal with 0 or 0o in front, and decimal without.",
+		field: func(s *Settings) any { return &s.Umask },
+	},
+	{
+		Name: "workers", Short: "w", Meta: "INT", Type: Int, Default: "auto",
+		DefaultText: "auto; 1 for a script", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Env: "WEB_CONCURRENCY", Gunicorn: "workers", Check: between(1, 1024),
+		Doc: "Worker processes. From 1 to 1024, or `auto`: as many as the machine or the cgroup grants CPUs, rounded up. " +
+			"A script that is run as `FILE.py` gets 1 worker with 1 thread unless told otherwise, since it may keep state in globals.",
+		auto:  func(cpus int) int { return cpus },
+		field: func(s *Settings) any { return &s.Workers },
+	},
+	{
+		Name: "threads", Meta: "INT", Type: Int, Default: "4", DefaultText: "4; 1 for a script", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Gunicorn: "threads", Check: between(1, 1024),
+		Doc: "Threads of each worker that run requests. From 1 to 1024. With 1 the application runs on the worker's main thread, on " +
+			"which signal handlers and some libraries insist.",
+		field: func(s *Settings) any { return &s.Threads },
+	},
+	{
+		Name: "loops", Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: 1 for each 8 CPUs",
+		Section: SectionWorkers, Since: "0.1", Check: between(1, 64),
+		Doc: "Event loops of the front, each on a thread of its own. From 1 to 64, or `auto`: 1 up to 8 CPUs, then one for each 8. " +
+			"One loop feeds several CPUs full of Python; more are of use when replies are large or tiny.",
+		auto:  func(cpus int) int { return max(1, cpus/8) },
+		field: func(s *Settings) any { return &s.Loops },
+	},
+	{
+		Name: "limit_request_line", Meta: "BYTES", Type: Int, Default: "8190", Section: SectionLimits, Since: "0.1",
+		Reloadable: true, Gunicorn: "limit_request_line", Check: between(0, MaxHead),
+		Doc: "Longest request line. In bytes, method, target and version together; 0 means no limit but that of the whole head, " +
+			"65535. A longer one is answered with 414.",
+		field: func(s *Settings) any { return &s.LimitRequestLine },
+	},
+	{
+		Name: "limit_request_fields", Meta: "INT", Type: Int, Default: "100", Section: SectionLimits, Since: "0.1",
+		Reloadable: true, Gunicorn: "limit_request_fields", Check: between(1, 1000),
+		Doc:   "Most header fields of a request. From 1 to 1000. More are answered with 431.",
+		field: func(s *Settings) any { return &s.LimitRequestFields },
+	},
+	{
+		Name: "limit_request_field_size", Meta: "BYTES", Type: Int, Default: "8190", Section: SectionLimits, Since: "0.1",
+		Reloadable: true, Gunicorn: "limit_request_field_size", Check: between(0, MaxHead),
+		Doc: "Longest header field of a request. In bytes, name and value together; 0 means no limit but that of the whole head, " +
+			"65535. A longer one is answered with 431.",
+		field: func(s *Settings) any { return &s.LimitRequestFieldSize },
+	},
+	{
+		Name: "keepalive", Flag: "keep-alive", Meta: "TIME", Type: Duration, Default: "75s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Gunicorn: "keepalive", Check: atMostADay,
+		Doc: "How long a connection may idle between two requests. Seconds, or a duration such as 1m30s; 0 closes it after each " +
+			"reply. It costs neither a worker nor a thread; keep it longer than that of a proxy in front.",
+		field: func(s *Settings) any { return &s.KeepAlive },
+	},
+	{
+		Name: "client_header_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Check: atMostADay,
+		Doc: "How long the head of a request may take to arrive. Seconds, or a duration such as 1m30s, from its first byte on; 0 " +
+			"waits for ever. Past it the answer is 408 and the connection is closed.",
+		field: func(s *Settings) any { return &s.ClientHeaderTimeout },
+	},
+	{
+		Name: "graceful_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Gunicorn: "graceful_timeout", Check: atMostADay,
+		Doc: "How long a stop waits for requests that are being served. Seconds, or a duration such as 1m30s; 0 does not wait. " +
+			"It begins with INT or TERM; what is not finished then is cut off.",
+		field: func(s *Settings) any { return &s.GracefulTimeout },
+	},
+	{
+		Name: "loglevel", Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",
+		Reloadable: true, Gunicorn: "loglevel", Check: aLevel,
+		Doc: "Least severe log lines to write: debug, info, warning, error or critical. What the application itself prints or logs " +
+			"is not touched by it.",
+		field: func(s *Settings) any { return &s.LogLevel },
+	},
+}

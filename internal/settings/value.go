@@ -1,0 +1,163 @@
+package settings
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Type says how the text of a setting is read.
+type Type string
+
+// The types.
+const (
+	Int       Type = "int"
+	Mode      Type = "mode"         // an int, octal with a leading 0
+	Duration  Type = "duration"     // 30s, 1m30s, or a number of seconds
+	String    Type = "string"       //
+	Path      Type = "path"         //
+	List      Type = "list"         // separated by commas
+	Addresses Type = "address list" // one for each flag
+	Level     Type = "level"        //
+)
+
+// Check is what a value must be: in words, and as a test of it after it has been read.
+type Check struct {
+	Says string
+	OK   func(value any) bool
+}
+
+var (
+	anyText   = Check{"a text", func(any) bool { return true }}
+	anAddress = Check{"an address such as 127.0.0.1:8000, [::1]:8000 or unix:PATH", func(any) bool { return true }}
+	aLevel    = Check{"one of " + strings.Join(levelNames, ", "), func(any) bool { return true }}
+	notEmpty  = Check{"a text that is not empty", func(value any) bool { return value != "" }}
+
+	atMostADay = Check{"seconds or a duration such as 1m30s, from 0 to 24h", func(value any) bool {
+		d := value.(time.Duration)
+		return d >= 0 && d <= 24*time.Hour
+	}}
+)
+
+func between(low, high int) Check {
+	return Check{fmt.Sprintf("an integer from %d to %d", low, high), func(value any) bool {
+		return value.(int) >= low && value.(int) <= high
+	}}
+}
+
+func octalUpTo(high int) Check {
+	return Check{fmt.Sprintf("an integer from 0 to 0o%o", high), between(0, high).OK}
+}
+
+// levelNames are gunicorn's; the levels are slog's, with one above for critical.
+var levelNames = []string{"debug", "info", "warning", "error", "critical"}
+
+var levels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError, slog.LevelError + 4}
+
+// Says is what the setting's text must be, in words.
+func (s *Setting) Says() string {
+	if s.auto != nil {
+		return "auto or " + s.Check.Says
+	}
+	return s.Check.Says
+}
+
+// set reads the texts and puts the value where the setting's field is. The error is the reason alone, without the
+// setting's name.
+func (s *Setting) set(to *Settings, texts []string, cpus int) error {
+	switch field := s.field(to).(type) {
+	case *[]string:
+		return setEach(s, field, texts, parseText)
+	case *[]Address:
+		return setEach(s, field, texts, ParseBind)
+	case *string:
+		return setOne(s, field, texts, parseText)
+	case *time.Duration:
+		return setOne(s, field, texts, parseDuration)
+	case *slog.Level:
+		return setOne(s, field, texts, parseLevel)
+	case *int:
+		return setOne(s, field, texts, func(text string) (int, error) { return s.parseInt(text, cpus) })
+	default:
+		panic(fmt.Sprintf("settings: %s has a field of type %T", s.Name, field))
+	}
+}
+
+func setOne[T any](s *Setting, field *T, texts []string, parse func(string) (T, error)) error {
+	value, err := parse(strings.TrimSpace(texts[len(texts)-1]))
+	if err == nil && !s.Check.OK(value) {
+		err = errNotInRange
+	}
+	if err == nil {
+		*field = value
+	}
+	return s.reason(err)
+}
+
+func setEach[T any](s *Setting, field *[]T, texts []string, parse func(string) (T, error)) error {
+	*field = nil
+	for _, text := range texts {
+		value, err := parse(strings.TrimSpace(text))
+		if err == nil && !s.Check.OK(value) {
+			err = errNotInRange
+		}
+		if err != nil {
+			return s.reason(err)
+		}
+		*field = append(*field, value)
+	}
+	return nil
+}
+
+// errNotInRange stands for the check's own words.
+var errNotInRange = fmt.Errorf("not in range")
+
+func (s *Setting) reason(err error) error {
+	if err == errNotInRange {
+		return fmt.Errorf("it must be %s", s.Says())
+	}
+	return err
+}
+
+func parseText(text string) (string, error) { return text, nil }
+
+func (s *Setting) parseInt(text string, cpus int) (int, error) {
+	if s.auto != nil && text == "auto" {
+		return s.auto(cpus), nil
+	}
+	base := 10
+	if s.Type == Mode {
+		base = 0
+	}
+	value, err := strconv.ParseInt(text, base, 32)
+	if err != nil {
+		return 0, errNotInRange
+	}
+	return int(value), nil
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		if math.IsNaN(seconds) || math.Abs(seconds) > 1e9 {
+			return 0, errNotInRange
+		}
+		return time.Duration(seconds * float64(time.Second)), nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, errNotInRange
+	}
+	return d, nil
+}
+
+func parseLevel(text string) (slog.Level, error) {
+	i := slices.Index(levelNames, strings.ToLower(text))
+	if i < 0 {
+		return 0, errNotInRange
+	}
+	return levels[i], nil
+}
