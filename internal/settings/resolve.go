@@ -174,14 +174,9 @@ func usage(flags *pflag.FlagSet, err error) error {
 
 // finish does what depends on more than one setting: relative paths start at chdir, as in gunicorn.
 func (s *Settings) finish() error {
-	given := s.Chdir
-	chdir, err := filepath.Abs(given)
+	chdir, err := filepath.Abs(s.Chdir)
 	if err != nil {
 		return fault.New(fault.SettingInvalid, "setting chdir: finding the current directory: %w", err)
-	}
-	if info, err := os.Stat(chdir); err != nil || !info.IsDir() {
-		return fault.New(fault.SettingInvalid, "setting chdir is %q (from %s): it must be a directory that exists",
-			given, s.Source("chdir"))
 	}
 	s.Chdir = chdir
 	for i, dir := range s.PythonPath {

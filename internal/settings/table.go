@@ -86,7 +86,7 @@ var table = []Setting{
 	},
 	{
 		Name: "chdir", Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,
-		Since: "0.1", Reloadable: true, Gunicorn: "chdir", Check: anyText,
+		Since: "0.1", Reloadable: true, Gunicorn: "chdir", Check: aDirectory,
 		Doc: "Directory in which the application is loaded and runs. It is also the first entry of sys.path, and " +
 			"other relative paths start there. A directory that does not exist is refused.",
 		field: func(s *Settings) any { return &s.Chdir },
@@ -100,7 +100,7 @@ var table = []Setting{
 	},
 	{
 		Name: "python", Meta: "PATH", Type: Path, DefaultText: "of speyside's environment, else python3 on PATH",
-		Section: SectionApplication, Since: "0.1", Reloadable: true, Check: anyText,
+		Section: SectionApplication, Since: "0.1", Reloadable: true, Check: aProgram,
 		Doc: "Python interpreter that runs the application. A path, or a name that is looked up in PATH; 3.11 or newer, with the " +
 			"speyside package in it. One that cannot be used is refused with what it said.",
 		field: func(s *Settings) any { return &s.Python },

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,11 +33,15 @@ type Check struct {
 }
 
 var (
-	anyText   = Check{"a text", func(any) bool { return true }}
+	aProgram  = Check{"the path or the name of a program", func(any) bool { return true }}
 	anAddress = Check{"an address such as 127.0.0.1:8000, [::1]:8000 or unix:PATH", func(any) bool { return true }}
 	aLevel    = Check{"one of " + strings.Join(levelNames, ", "), func(any) bool { return true }}
 	notEmpty  = Check{"a text that is not empty", func(value any) bool { return value != "" }}
 
+	aDirectory = Check{"a directory that exists", func(value any) bool {
+		info, err := os.Stat(value.(string))
+		return err == nil && info.IsDir()
+	}}
 	atMostADay = Check{"seconds or a duration such as 1m30s, from 0 to 24h", func(value any) bool {
 		d := value.(time.Duration)
 		return d >= 0 && d <= 24*time.Hour

@@ -25,6 +25,10 @@ type output struct {
 var outputs = []output{
 	{"internal/wire/layout_gen.go", makeLayoutGo},
 	{"ext/layout.h", makeLayoutC},
+	{"ext/faults.h", makeFaultsC},
+	{"python/speyside/_faults.py", makeFaultsPython},
+	{"docs/settings.md", makeSettingsDoc},
+	{"docs/errors.md", makeErrorsDoc},
 }
 
 func main() {
@@ -67,7 +71,11 @@ func run(root string, check bool) ([]string, error) {
 			}
 		}
 	}
-	return complaints, nil
+	if !check {
+		return nil, nil
+	}
+	untested, err := checkSettings(root)
+	return append(complaints, untested...), err
 }
 
 func readLayout(root string) (*layout, error) {
