@@ -14,7 +14,7 @@ var (
 	SettingInvalid = declare(Fault{
 		Code: "SPY0001", Name: "SettingInvalid", Whose: Operator, Exit: ExitConfiguration,
 		Text: "a setting has a value it cannot have",
-		Hint: "docs/settings.md lists every setting with its range.",
+		Hint: "speyside --help lists every setting; docs/settings.md explains each with its range.",
 		About: "The message names the setting, where the value came from (a flag or an environment variable) and what would be " +
 			"accepted. Nothing has been started.",
 	})

@@ -38,12 +38,16 @@ func Documented(sources []Source) []string {
 	return complaints
 }
 
+// wellKnown are methods that everybody knows what they do.
+var wellKnown = map[string]bool{"Error": true, "String": true, "Unwrap": true}
+
 func undocumented(s Source) []string {
 	var names []string
 	for _, d := range s.Go.Decls {
 		switch d := d.(type) {
 		case *ast.FuncDecl:
-			if d.Doc == nil && d.Name.IsExported() && ast.IsExported(receiver(d, d.Name.Name)) {
+			known := d.Recv != nil && wellKnown[d.Name.Name]
+			if d.Doc == nil && !known && d.Name.IsExported() && ast.IsExported(receiver(d, d.Name.Name)) {
 				names = append(names, d.Name.Name)
 			}
 		case *ast.GenDecl:

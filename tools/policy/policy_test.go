@@ -4,9 +4,13 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"speyside.dev/speyside/internal/settings"
+	"speyside.dev/speyside/internal/wire"
 )
 
 // tree is the root of the tree, seen from here.
@@ -46,6 +50,19 @@ func TestArchitectureNamesOnlyWhatExists(t *testing.T) {
 	report(t, complaints)
 	if count == 0 {
 		t.Error("docs/architecture.md names no path")
+	}
+}
+
+func TestLimitsOfTheSettingsFitTheSegment(t *testing.T) {
+	if settings.MaxHead != wire.MaxHead {
+		t.Errorf("settings.MaxHead is %d and wire.MaxHead %d", settings.MaxHead, wire.MaxHead)
+	}
+	none := func(string) string { return "" }
+	for fields, allowed := range map[int]bool{wire.LargeFields: true, wire.LargeFields + 1: false} {
+		_, err := settings.Resolve([]string{"app", "--limit-request-fields", strconv.Itoa(fields)}, none)
+		if (err == nil) != allowed {
+			t.Errorf("%d fields: %v", fields, err)
+		}
 	}
 }
 
@@ -123,6 +140,7 @@ type C struct{}
 type d struct{}
 func (d) E() {}
 func (*C) F() {}
+func (*C) Error() string { return "" }
 // G is documented.
 func G() {}
 const (

@@ -1,0 +1,84 @@
+// Command speyside serves a Python WSGI application: arguments become settings, settings a running server, and its end
+// an exit code. Whatever goes wrong is printed here, by printError, and nowhere else.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/settings"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) }
+
+// run does what the arguments ask for and returns the exit code.
+func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
+	s, err := settings.Resolve(args, env)
+	if err == nil {
+		err = serve(s)
+	}
+	switch {
+	case err == nil:
+		return fault.ExitStopped
+	case errors.Is(err, settings.ErrHelp):
+		fmt.Fprint(stdout, settings.Help())
+		return fault.ExitStopped
+	case errors.Is(err, settings.ErrVersion):
+		fmt.Fprintln(stdout, "speyside", settings.Version)
+		return fault.ExitStopped
+	default:
+		printError(stderr, err)
+		return fault.ExitCode(err)
+	}
+}
+
+// serve runs the server until a signal ends it: INT or TERM drains it, an INT while it drains stops it at once.
+func serve(s *settings.Settings) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	drain := make(chan struct{})
+	go relay(ctx, signals, drain, stop)
+	return runServer(ctx, s, drain)
+}
+
+func runServer(context.Context, *settings.Settings, <-chan struct{}) error {
+	return errors.New("nothing serves yet")
+}
+
+// relay turns signals into the two ways to end: closing drain, then stop.
+func relay(ctx context.Context, signals <-chan os.Signal, drain chan<- struct{}, stop func()) {
+	for draining := false; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case sig := <-signals:
+			if !draining {
+				close(drain)
+				draining = true
+			} else if sig == syscall.SIGINT {
+				stop()
+			}
+		}
+	}
+}
+
+// printError says what went wrong, and what to do next when somebody knows.
+func printError(w io.Writer, err error) {
+	code := ""
+	if f := fault.Of(err); f != nil {
+		code = " [" + f.Code + "]"
+	}
+	fmt.Fprintf(w, "speyside: error: %v%s\n", err, code)
+	if hint := fault.Hint(err); hint != "" {
+		fmt.Fprintf(w, "speyside: hint: %s\n", hint)
+	}
+}
