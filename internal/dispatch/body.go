@@ -1,0 +1,140 @@
+//go:build linux
+
+package dispatch
+
+import (
+	"speyside.dev/speyside/internal/spool"
+	"speyside.dev/speyside/internal/wire"
+)
+
+// maxBlocks is how many of the segment's blocks one request body may take; what is larger goes to the spool.
+const maxBlocks = 64
+
+// Body is a request body that is too large for its slot: in blocks of the segment, or in the spool. It is filled while it
+// arrives, before the request has a slot.
+type Body struct {
+	port   *Port
+	chain  []uint32
+	filled int // bytes in the last block
+	extent *spool.Extent
+	length int64
+}
+
+// NewBody returns an empty body. size is its length, or -1 when that is not known.
+func (p *Port) NewBody(size int64) (*Body, error) {
+	var b *Body
+	if n := len(p.bodies); n > 0 {
+		b, p.bodies = p.bodies[n-1], p.bodies[:n-1]
+	} else {
+		b = &Body{port: p, chain: make([]uint32, 0, maxBlocks)}
+	}
+	if size > maxBlocks*wire.BlockSize {
+		if err := b.toSpool(size); err != nil {
+			b.Release()
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// Len is how many bytes have been written.
+func (b *Body) Len() int64 { return b.length }
+
+// Room returns memory to read the next bytes into, and the caller commits what it read; empty when the body is in the spool,
+// or no block is free.
+func (b *Body) Room() []byte {
+	if b.extent != nil {
+		return nil
+	}
+	if len(b.chain) == 0 || b.filled == wire.BlockSize {
+		if !b.grow() {
+			return nil
+		}
+	}
+	return b.port.segment.Block(b.chain[len(b.chain)-1])[b.filled:]
+}
+
+func (b *Body) grow() (ok bool) {
+	if len(b.chain) == maxBlocks {
+		return false
+	}
+	if b.chain, ok = b.port.segment.TakeBlock(b.chain); ok {
+		b.filled = 0
+	}
+	return ok
+}
+
+// Commit says that n bytes were written to Room.
+func (b *Body) Commit(n int) {
+	b.filled += n
+	b.length += int64(n)
+}
+
+// Write appends p. It fails when the spool is full.
+func (b *Body) Write(p []byte) error {
+	for len(p) > 0 && b.extent == nil {
+		room := b.Room()
+		if len(room) == 0 {
+			if err := b.toSpool(spool.Unknown); err != nil {
+				return err
+			}
+			break
+		}
+		n := copy(room, p)
+		b.Commit(n)
+		p = p[n:]
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	b.length += int64(len(p))
+	return b.extent.Write(p)
+}
+
+// toSpool moves the body to the spool: what is in blocks already, and all that follows.
+func (b *Body) toSpool(size int64) error {
+	extent, err := b.port.spool.Reserve(size)
+	if err != nil {
+		return err
+	}
+	b.extent = extent
+	for i, block := range b.chain {
+		memory := b.port.segment.Block(block)
+		if i == len(b.chain)-1 {
+			memory = memory[:b.filled]
+		}
+		if err := extent.Write(memory); err != nil {
+			return err
+		}
+	}
+	b.giveBlocks()
+	return nil
+}
+
+func (b *Body) giveBlocks() {
+	b.port.segment.GiveBlocks(b.chain)
+	b.chain, b.filled = b.chain[:0], 0
+}
+
+// place says where the workers find the body.
+func (b *Body) place() (kind uint32, at, length uint64) {
+	switch {
+	case b.extent != nil:
+		return wire.BodySpool, uint64(b.extent.At()), uint64(b.length)
+	case b.length > 0:
+		return wire.BodyBlocks, uint64(b.chain[0]), uint64(b.length)
+	default:
+		return wire.BodyNone, 0, 0
+	}
+}
+
+// Release gives the memory back. The body must not be used afterwards.
+func (b *Body) Release() {
+	b.giveBlocks()
+	if b.extent != nil {
+		b.extent.Release()
+		b.extent = nil
+	}
+	b.length = 0
+	b.port.bodies = append(b.port.bodies, b)
+}

@@ -1,0 +1,241 @@
+//go:build linux
+
+package dispatch
+
+import (
+	"sync/atomic"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/slot"
+	"speyside.dev/speyside/internal/wire"
+)
+
+// Exchange is one request with the workers and its reply. It is tied to a slot and used again and again.
+type Exchange struct {
+	port     *Port
+	slot     uint32
+	active   bool // submitted and not released
+	lost     bool // filled and out of line at the last scan
+	receiver Receiver
+
+	state    slot.State // as the front set it last; the generation is what counts
+	attempts int        // the front's own count
+	body     *Body
+	large    uint32
+	hasLarge bool
+
+	reply    Reply
+	worker   int    // who replies
+	produced uint32 // pieces published
+	consumed uint32 // pieces sent
+	done     bool
+	cut      bool
+	pieces   [wire.Pieces]piece
+}
+
+// piece is a published run of bytes: of the worker's block, or copied out of it when the worker died.
+type piece struct {
+	block  uint32
+	memory []byte
+}
+
+// Request is what a protocol knows of a complete request besides the bytes themselves.
+type Request struct {
+	Head       *wire.Head
+	HeadLen    int
+	InlineBody int // bytes of the body that follow the head in the slot's memory
+	HasBody    bool
+	Body       *Body // a body kept elsewhere; nil for none or inline
+	ID         uint64
+	Listener   uint16
+	HTTPS      bool
+	RemoteAddr []byte // text, empty on a Unix socket
+	RemotePort []byte
+}
+
+// Memory is where the request's head, followed by a small body, is written. It is large enough for most.
+func (e *Exchange) Memory() []byte { return e.port.segment.Home(e.slot)[wire.HomeHead:] }
+
+// Fields is the empty field table beside that memory.
+func (e *Exchange) Fields() []wire.Field { return e.port.segment.HomeFields(e.slot) }
+
+// Place copies a head that was gathered elsewhere, with the inline body after it, and its fields into the slot. It reports
+// false when no memory is free for a head of that size.
+func (e *Exchange) Place(bytes []byte, fields []wire.Field) bool {
+	segment := e.port.segment
+	if len(bytes) <= len(e.Memory()) && len(fields) <= wire.HomeFields {
+		copy(e.Memory(), bytes)
+		_ = append(e.Fields(), fields...)
+		return true
+	}
+	number, ok := segment.TakeLarge()
+	if !ok {
+		return false
+	}
+	e.large, e.hasLarge = number, true
+	copy(segment.Large(number), bytes)
+	_ = append(segment.LargeFields(number), fields...)
+	return true
+}
+
+// Submit puts the request in line. The receiver hears of the reply on this loop.
+func (e *Exchange) Submit(r *Request, receiver Receiver) {
+	e.describe(r)
+	e.receiver, e.active, e.lost = receiver, true, false
+	e.attempts, e.produced, e.consumed = 0, 0, 0
+	e.done, e.cut, e.reply = false, false, Reply{}
+	e.body = r.Body
+	e.port.inFlight++
+	e.state = e.port.segment.Fill(e.slot, e.state.Generation()+1)
+	e.port.queue.Push(e.slot)
+}
+
+func (e *Exchange) describe(r *Request) {
+	segment := e.port.segment
+	s, h := segment.Slot(e.slot), r.Head
+	atomic.StoreUint32(&s.Produced, 0)
+	atomic.StoreUint32(&s.Consumed, 0)
+	s.HeadAt, s.FieldsAt = segment.HomeHeadAt(e.slot), segment.HomeFieldsAt(e.slot)
+	if e.hasLarge {
+		s.HeadAt, s.FieldsAt = segment.LargeHeadAt(e.large), segment.LargeFieldsAt(e.large)
+	}
+	s.FieldCount, s.HeadLen = uint16(len(h.Fields)), uint16(r.HeadLen)
+	s.Listener, s.Minor, s.Flags = r.Listener, h.Minor, flags(r)
+	s.MethodAt, s.MethodLen = h.Method.At, h.Method.Len
+	s.TargetAt, s.TargetLen = h.Target.At, h.Target.Len
+	s.PathAt, s.PathLen = h.Path.At, h.Path.Len
+	s.QueryAt, s.QueryLen = h.Query.At, h.Query.Len
+	s.RequestID, s.Attempts, s.ReplyFlags = r.ID, 0, 0
+	s.RemoteAddrLen = uint8(copy(s.RemoteAddr[:], r.RemoteAddr))
+	s.RemotePortLen = uint8(copy(s.RemotePort[:], r.RemotePort))
+	switch {
+	case r.Body != nil:
+		s.BodyKind, s.BodyAt, s.BodyLen = r.Body.place()
+	case r.InlineBody > 0:
+		s.BodyKind, s.BodyAt, s.BodyLen = wire.BodyInline, uint64(s.HeadAt)+uint64(r.HeadLen), uint64(r.InlineBody)
+	default:
+		s.BodyKind, s.BodyAt, s.BodyLen = wire.BodyNone, 0, 0
+	}
+}
+
+func flags(r *Request) uint8 {
+	return bit(r.Head.HeadOnly, wire.FlagHeadOnly) | bit(r.Head.Escaped, wire.FlagEscaped) |
+		bit(r.Head.Repeated, wire.FlagRepeated) | bit(r.HTTPS, wire.FlagHTTPS) | bit(r.HasBody, wire.FlagLength)
+}
+
+func bit(on bool, flag uint8) uint8 {
+	if on {
+		return flag
+	}
+	return 0
+}
+
+// Leave says that nobody waits for the reply any more: the request is taken out of line, or its worker is told.
+func (e *Exchange) Leave() {
+	e.receiver = nil
+	e.letGo()
+}
+
+// letGo moves an exchange without receiver on as far as its state allows; the scan comes back to it.
+func (e *Exchange) letGo() {
+	segment := e.port.segment
+	state := segment.State(e.slot)
+	switch state.Kind() {
+	case wire.StateFilled:
+		if segment.Withdraw(e.slot, state) {
+			e.Release()
+		}
+	case wire.StateStarted:
+		segment.Abandon(e.slot, state)
+	case wire.StateDone:
+		e.Release()
+	}
+}
+
+// abandon ends the exchange for its receiver. The slot stays in quarantine until the worker, which lives, gives it back.
+func (e *Exchange) abandon(why *fault.Fault) {
+	if receiver := e.receiver; receiver != nil {
+		e.receiver = nil
+		receiver.Failed(e, why)
+	}
+	e.letGo()
+}
+
+// fail ends the exchange of a worker that is gone.
+func (e *Exchange) fail(why *fault.Fault) {
+	e.port.segment.Settle(e.slot, e.port.segment.State(e.slot))
+	e.done, e.cut = true, true
+	e.abandon(why)
+}
+
+// Release ends the exchange: its reply is sent or given up, and the worker is done with the slot.
+func (e *Exchange) Release() {
+	if !e.active {
+		return
+	}
+	p := e.port
+	e.giveBack(e.produced - e.consumed)
+	if e.body != nil {
+		e.body.Release()
+		e.body = nil
+	}
+	if e.hasLarge {
+		p.segment.GiveLarge(e.large)
+		e.hasLarge = false
+	}
+	p.segment.Free(e.slot)
+	e.active, e.receiver = false, nil
+	p.inFlight--
+	p.Cancel(e)
+}
+
+// findLost pushes a request again that is filled and no longer in line: a thread took it from the window and died before
+// it claimed. Seen once, the thread may still be alive between the two.
+func (e *Exchange) findLost() {
+	if e.port.queue.Holds(e.slot) {
+		e.lost = false
+		return
+	}
+	if e.lost {
+		e.port.queue.Push(e.slot)
+	}
+	e.lost = !e.lost
+}
+
+// workerDied applies PROTOCOL.md section 8 to one slot.
+func (e *Exchange) workerDied(w int) {
+	segment := e.port.segment
+	state := segment.State(e.slot)
+	if state.Kind() == wire.StateFilled {
+		if !e.port.queue.Holds(e.slot) {
+			e.port.queue.Push(e.slot)
+		}
+		return
+	}
+	if state.Worker() != w {
+		return
+	}
+	switch state.Kind() {
+	case wire.StateClaimed:
+		e.retry(state)
+	case wire.StateDone:
+		if e.port.look(e); e.active {
+			e.copyOut()
+		}
+	default:
+		e.fail(fault.WorkerDied)
+	}
+}
+
+func (e *Exchange) retry(state slot.State) {
+	e.attempts++
+	if e.attempts >= maxAttempts {
+		e.fail(fault.WorkerDiedTwice)
+		return
+	}
+	e.port.segment.Slot(e.slot).Attempts = uint32(e.attempts)
+	if next, ok := e.port.segment.Refill(e.slot, state); ok {
+		e.state = next
+		e.port.queue.Push(e.slot)
+	}
+}

@@ -1,0 +1,183 @@
+//go:build linux
+
+// Package dispatch is the seam between protocols and workers: every protocol fills the same request shape and gets the
+// same reply stream.
+//
+// A protocol's connection takes an [Exchange] from its loop's [Port], fills it, submits it, and is told of the reply as a
+// [Receiver]. The package decides which request waits and which runs; it knows no protocol and never touches a socket.
+package dispatch
+
+import (
+	"math/bits"
+	"time"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/loop"
+	"speyside.dev/speyside/internal/slot"
+	"speyside.dev/speyside/internal/spool"
+	"speyside.dev/speyside/internal/wire"
+)
+
+// scanEvery is how often slots in flight are looked at without having been rung for: what a worker that died between two
+// instructions left is found then.
+const scanEvery = 100 * time.Millisecond
+
+// maxAttempts is how often a request that no application has seen may be given to a worker.
+const maxAttempts = 2
+
+// Receiver is the connection that waits for a reply.
+type Receiver interface {
+	// Progress says that the reply has new pieces, or is complete.
+	Progress(*Exchange)
+	// Failed says that there will be no (more) reply, and why. The exchange is released afterwards.
+	Failed(*Exchange, *fault.Fault)
+}
+
+// Waiter is a connection that has a request and no slot for it.
+type Waiter interface {
+	// Admitted says that a slot is free now.
+	Admitted()
+}
+
+// Port is one loop's door to the workers. All its methods run on that loop.
+type Port struct {
+	segment *slot.Segment
+	queue   *slot.Queue
+	spool   *spool.Spool
+	index   int
+
+	exchanges []Exchange // one per slot of this port
+	free      []uint32   // last used first, so that few home blocks are touched
+	inFlight  int
+	waiting   []Waiter
+	bodies    []*Body
+
+	scan  *loop.Class
+	timer loop.Timer
+}
+
+// NewPort returns port number index of the segment.
+func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index int) *Port {
+	n := segment.Slots / segment.Ports
+	p := &Port{segment: segment, queue: queue, spool: spool, index: index,
+		exchanges: make([]Exchange, n), free: make([]uint32, 0, n)}
+	for i := n - 1; i >= 0; i-- {
+		p.exchanges[i].port = p
+		p.exchanges[i].slot = uint32(index*n + i)
+		p.free = append(p.free, uint32(i))
+	}
+	return p
+}
+
+// Attach joins the port to its loop's timers.
+func (p *Port) Attach(l *loop.Loop) { p.scan = l.NewClass(scanEvery) }
+
+// InFlight is how many requests are with the workers or in line.
+func (p *Port) InFlight() int { return p.inFlight }
+
+// Acquire takes a free slot for a request that is about to be complete; nil when all are in flight. It goes back by
+// Submit and Release, or by Cancel.
+func (p *Port) Acquire() *Exchange {
+	n := len(p.free)
+	if n == 0 {
+		return nil
+	}
+	e := &p.exchanges[p.free[n-1]]
+	p.free = p.free[:n-1]
+	return e
+}
+
+// Cancel gives back an exchange that was not submitted.
+func (p *Port) Cancel(e *Exchange) { p.free = append(p.free, e.slot-uint32(p.index*len(p.exchanges))) }
+
+// Wait calls w once when a slot is free.
+func (p *Port) Wait(w Waiter) { p.waiting = append(p.waiting, w) }
+
+// Unwait forgets w.
+func (p *Port) Unwait(w Waiter) {
+	for i := range p.waiting {
+		if p.waiting[i] == w {
+			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
+			return
+		}
+	}
+}
+
+// Turn implements [loop.Idler]: it hands out replies, admits who waits, and rings for what was pushed.
+func (p *Port) Turn(events int) {
+	p.collect()
+	for n := min(len(p.waiting), len(p.free)); n > 0 && len(p.waiting) > 0; n-- {
+		w := p.waiting[0]
+		p.waiting = append(p.waiting[:0], p.waiting[1:]...)
+		w.Admitted()
+	}
+	p.queue.Flush()
+	if events == 0 {
+		p.queue.Stalled()
+	}
+	if p.inFlight > 0 && !p.timer.In(p.scan) {
+		p.scan.Set(&p.timer, p)
+	}
+}
+
+// Sleep implements [loop.Idler].
+func (p *Port) Sleep() bool { return p.segment.Sleep(p.index) }
+
+// Awake implements [loop.Idler].
+func (p *Port) Awake() { p.segment.Awake(p.index) }
+
+// Pressing implements [loop.Idler].
+func (p *Port) Pressing() bool { return p.inFlight > 0 && p.queue.Pressing() }
+
+func (p *Port) collect() {
+	for group := range len(p.exchanges) / 64 {
+		for done := p.segment.TakeDone(p.index, group); done != 0; done &= done - 1 {
+			p.look(&p.exchanges[group*64+bits.TrailingZeros64(done)])
+		}
+	}
+}
+
+// look reads what a worker wrote for e and tells the receiver. A bit may be set at any time by anybody who has the
+// segment, so it proves nothing.
+func (p *Port) look(e *Exchange) {
+	if !e.active {
+		return
+	}
+	news, fine := e.read()
+	switch {
+	case e.receiver == nil:
+		e.letGo()
+	case !fine:
+		e.abandon(fault.WorkerMisspoke)
+	case news:
+		e.receiver.Progress(e)
+	}
+}
+
+// Expired implements [loop.Expirer]: the scan.
+func (p *Port) Expired(*loop.Class) {
+	for i := range p.exchanges {
+		e := &p.exchanges[i]
+		if !e.active {
+			continue
+		}
+		if p.segment.State(e.slot).Kind() == wire.StateFilled {
+			e.findLost()
+			continue
+		}
+		p.look(e)
+	}
+	if p.inFlight > 0 {
+		p.scan.Set(&p.timer, p)
+	}
+}
+
+// WorkerDied takes back what worker w had. It returns when nothing of this port depends on that worker any more.
+func (p *Port) WorkerDied(w int) {
+	for i := range p.exchanges {
+		if e := &p.exchanges[i]; e.active {
+			e.workerDied(w)
+		}
+	}
+	p.queue.Flush()
+}

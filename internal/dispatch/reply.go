@@ -1,0 +1,153 @@
+//go:build linux
+
+package dispatch
+
+import (
+	"bytes"
+	"sync/atomic"
+
+	"speyside.dev/speyside/internal/wire"
+)
+
+// Reply is the head of a reply as the worker gave it. The bytes lie in the segment.
+type Reply struct {
+	Status    []byte // for instance "200 OK"
+	Code      int
+	HasLength bool
+	HasDate   bool
+	HasServer bool
+	NoBody    bool
+	Length    int64 // the application's Content-Length
+	FieldsLen int   // bytes of the first piece that are the head
+}
+
+// Reply is the reply's head; valid as soon as Pending is not 0, until Release.
+func (e *Exchange) Reply() *Reply { return &e.reply }
+
+// Done reports that the reply is complete: no piece will follow those that are pending.
+func (e *Exchange) Done() bool { return e.done }
+
+// Cut reports that the reply is complete for the worker and incomplete for the client, who must be able to see that.
+func (e *Exchange) Cut() bool { return e.cut }
+
+// Started reports that the head of the reply is known.
+func (e *Exchange) Started() bool { return e.produced > 0 }
+
+// Pending is how many pieces are published and not consumed.
+func (e *Exchange) Pending() int { return int(e.produced - e.consumed) }
+
+// Piece returns the n-th pending piece. The first of a reply begins with the head, and the room before it is the front's:
+// see Headroom.
+func (e *Exchange) Piece(n int) []byte { return e.pieces[(e.consumed+uint32(n))%wire.Pieces].memory }
+
+// First reports whether the first pending piece is the reply's first.
+func (e *Exchange) First() bool { return e.consumed == 0 }
+
+// Headroom is the home block from the start of the front's room to the end of piece 0; Piece(0) begins at offset Room.
+func (e *Exchange) Headroom() []byte {
+	home := e.port.segment.Home(e.slot)
+	return home[wire.ReplyHeadroom : wire.ReplyHead+len(e.pieces[0].memory)]
+}
+
+// Room is how many bytes the front may write before piece 0.
+const Room = wire.ReplyHead - wire.ReplyHeadroom
+
+// Consume says that the first n pending pieces were sent.
+func (e *Exchange) Consume(n int) {
+	if n == 0 {
+		return
+	}
+	e.giveBack(uint32(n))
+	atomic.StoreUint32(&e.port.segment.Slot(e.slot).Consumed, e.consumed)
+	if !e.done {
+		e.port.segment.Freed(e.worker, uint32(n))
+	}
+}
+
+// giveBack frees the blocks of the first n pending pieces. Piece 0 is the home block, which goes with the slot, and so is
+// memory that was copied out.
+func (e *Exchange) giveBack(n uint32) {
+	blocks := uint32(0)
+	for ; n > 0; n-- {
+		p := &e.pieces[e.consumed%wire.Pieces]
+		if p.block != 0 {
+			e.port.segment.GivePiece(p.block - 1)
+			blocks++
+		}
+		*p = piece{}
+		e.consumed++
+	}
+	if blocks > 0 && e.done {
+		e.port.segment.Freed(e.worker, blocks)
+	}
+}
+
+// read takes over what the worker has published. Each word is read once and checked; fine is false for what no honest
+// worker writes.
+func (e *Exchange) read() (news, fine bool) {
+	segment := e.port.segment
+	state := segment.State(e.slot)
+	if state.Generation() != e.state.Generation() || state.Worker() >= segment.Workers {
+		return false, false
+	}
+	kind := state.Kind()
+	if kind != wire.StateStarted && kind != wire.StateDone {
+		return false, kind == wire.StateFilled || kind == wire.StateClaimed || kind == wire.StateAbandoned
+	}
+	e.worker = state.Worker()
+	produced := atomic.LoadUint32(&segment.Slot(e.slot).Produced)
+	if produced-e.consumed > wire.Pieces || produced-e.consumed < e.produced-e.consumed {
+		return false, false
+	}
+	for ; e.produced != produced; e.produced++ {
+		if !e.readPiece() {
+			return false, false
+		}
+		news = true
+	}
+	if kind == wire.StateDone && !e.done {
+		e.done, news = true, true
+		e.cut = segment.Slot(e.slot).ReplyFlags&wire.ReplyCut != 0
+	}
+	return news, true
+}
+
+func (e *Exchange) readPiece() bool {
+	segment := e.port.segment
+	word := atomic.LoadUint64(&segment.Slot(e.slot).Piece[e.produced%wire.Pieces])
+	block, length := uint32(word>>32), uint32(word)
+	p := &e.pieces[e.produced%wire.Pieces]
+	if e.produced == 0 {
+		return e.readHead(p, length)
+	}
+	memory := segment.Piece(e.worker, block, length)
+	*p = piece{block: block + 1, memory: memory}
+	return memory != nil
+}
+
+func (e *Exchange) readHead(p *piece, length uint32) bool {
+	s := e.port.segment.Slot(e.slot)
+	status, fields, code, flags := s.StatusLen, s.FieldsLen, s.StatusCode, s.ReplyFlags
+	if length > wire.HomeSize-wire.ReplyHead || fields > length || status > wire.ReplyStatusMax || code < 100 || code > 999 {
+		return false
+	}
+	home := e.port.segment.Home(e.slot)
+	*p = piece{memory: home[wire.ReplyHead : wire.ReplyHead+length]}
+	e.reply = Reply{
+		Status: home[wire.ReplyStatus : wire.ReplyStatus+status], Code: int(code), FieldsLen: int(fields),
+		HasLength: flags&wire.ReplyHasLength != 0, HasDate: flags&wire.ReplyHasDate != 0,
+		HasServer: flags&wire.ReplyHasServer != 0, NoBody: flags&wire.ReplyNoBody != 0,
+		Length: int64(min(s.ReplyLength, 1<<63-1)),
+	}
+	return true
+}
+
+// copyOut frees a dead worker's blocks from a finished reply that is still being sent.
+func (e *Exchange) copyOut() {
+	for n := range e.Pending() {
+		p := &e.pieces[(e.consumed+uint32(n))%wire.Pieces]
+		if p.block != 0 {
+			*p = piece{memory: bytes.Clone(p.memory)}
+		}
+	}
+}

@@ -1,0 +1,209 @@
+//go:build linux
+
+package front
+
+import (
+	"speyside.dev/speyside/internal/dispatch"
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/http1"
+	"speyside.dev/speyside/internal/loop"
+	"speyside.dev/speyside/internal/wire"
+)
+
+// phase is what a connection is about. One request is served at a time; what a client sends ahead stays in the kernel or
+// in the gather, so a pipelining client is slowed down and never reordered.
+type phase uint8
+
+const (
+	phaseHead   phase = iota // between requests, or reading a head
+	phaseBody                // reading a body
+	phaseSlot                // the request is complete and waits for a slot
+	phaseReply               // with the workers; the reply is sent as it comes
+	phaseLinger              // our side is closed; what still arrives is thrown away so that the client reads the last reply
+	phaseClosed
+)
+
+// conn is one client connection. It lies on the free list of its lane between two lives.
+type conn struct {
+	lane      *lane
+	transport loop.Transport
+	socket    loop.Plain
+	token     loop.Token
+	timer     loop.Timer
+	phase     phase
+	readable  bool // the socket may have bytes
+	halfShut  bool // the client has ended its side
+	blocked   bool // the client has not taken what was sent last
+	waiting   bool // for a slot
+
+	parser  http1.Parser
+	head    wire.Head
+	headLen int
+	body    http1.Body
+	intake  *dispatch.Body // a body too large for the slot
+	gather  *gather        // bytes that have come and are not a complete request yet
+	request dispatch.Request
+
+	exchange *dispatch.Exchange
+	facts    http1.RequestFacts
+	framing  http1.Framing
+	composed int   // bytes of our own head before the worker's fields; 0 until composed
+	sent     int   // bytes sent of what is pending
+	bodyLeft int64 // bytes the reply may still have; -1 for any number
+	ended    bool  // the last chunk is sent
+
+	label    [120]byte // method and target of the request in hand, for the log
+	labelLen int
+	peer     [64]byte
+}
+
+// gather is memory for a request that does not come in one piece. A connection has one only while it needs it.
+type gather struct {
+	input  []byte
+	fields []wire.Field
+}
+
+// gatherKept is the largest input buffer that is kept for the next user.
+const gatherKept = 64 << 10
+
+func (c *conn) pending() int {
+	if c.gather == nil {
+		return 0
+	}
+	return len(c.gather.input)
+}
+
+func (c *conn) wantGather() *gather {
+	if c.gather != nil {
+		return c.gather
+	}
+	l := c.lane
+	if n := len(l.gathers); n > 0 {
+		c.gather, l.gathers = l.gathers[n-1], l.gathers[:n-1]
+	} else {
+		c.gather = &gather{fields: make([]wire.Field, 0, max(l.limits.Fields, 1))}
+	}
+	return c.gather
+}
+
+func (c *conn) dropGather() {
+	g := c.gather
+	if g == nil {
+		return
+	}
+	c.gather = nil
+	if cap(g.input) > gatherKept {
+		return
+	}
+	g.input, g.fields = g.input[:0], g.fields[:0]
+	c.lane.gathers = append(c.lane.gathers, g)
+}
+
+// Ready implements [loop.Handler].
+func (c *conn) Ready(events uint32) {
+	if events&loop.Gone != 0 && c.phase != phaseLinger {
+		c.close()
+		return
+	}
+	if events&loop.HalfShut != 0 {
+		c.halfShut = true
+	}
+	if events&(loop.Readable|loop.HalfShut|loop.Gone) != 0 {
+		c.readable = true
+	}
+	if events&loop.Writable != 0 && c.blocked {
+		c.blocked = false
+		c.pump()
+	}
+	c.read()
+}
+
+// Expired implements [loop.Expirer].
+func (c *conn) Expired(class *loop.Class) {
+	switch {
+	case class == c.lane.header && c.phase == phaseHead && c.pending() > 0, class == c.lane.header && c.phase == phaseBody:
+		c.refuse(408, "The request did not arrive in time.\n")
+	default:
+		c.close()
+	}
+}
+
+// Admitted implements [dispatch.Waiter].
+func (c *conn) Admitted() {
+	c.waiting = false
+	if c.phase == phaseSlot {
+		c.submitGathered()
+	}
+	c.read()
+}
+
+// Failed implements [dispatch.Receiver].
+func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
+	c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]),
+		"code", why.Code)
+	c.exchange = nil
+	if c.composed > 0 {
+		c.close() // the client sees the reply incomplete
+		return
+	}
+	c.refuse(why.Status, http1.Reason(why.Status)+"\n")
+}
+
+// wait asks for a slot.
+func (c *conn) wait() {
+	if !c.waiting {
+		c.waiting = true
+		c.lane.port.Wait(c)
+	}
+}
+
+// refuse answers by ourselves, and ends the connection in a way that lets the client read the answer.
+func (c *conn) refuse(status int, text string) {
+	clock := &c.lane.loop.Clock
+	reply := http1.AppendError(c.lane.errors[:0], status, text, clock.Date(), c.lane.front.options.Server, c.head.HeadOnly)
+	_, _ = c.transport.Write(reply) // a client that does not even take this is not worth waiting for
+	c.hangUp()
+}
+
+// hangUp closes our side and reads on for a while: a socket closed with bytes unread is reset, and the client may lose
+// the reply that it has not read yet.
+func (c *conn) hangUp() {
+	c.letGo()
+	_ = c.transport.CloseWrite()
+	c.phase, c.readable = phaseLinger, true
+	c.lane.linger.Set(&c.timer, c)
+	c.readLinger()
+}
+
+// letGo gives up whatever the connection holds of the server.
+func (c *conn) letGo() {
+	c.timer.Stop()
+	if e := c.exchange; e != nil {
+		c.exchange = nil
+		e.Leave()
+	}
+	if c.intake != nil {
+		c.intake.Release()
+		c.intake = nil
+	}
+	if c.waiting {
+		c.lane.port.Unwait(c)
+		c.waiting = false
+	}
+	c.dropGather()
+}
+
+// close ends the connection.
+func (c *conn) close() {
+	if c.phase == phaseClosed {
+		return
+	}
+	c.letGo()
+	c.phase = phaseClosed
+	l := c.lane
+	l.loop.Remove(c.socket.FD, c.token)
+	delete(l.open, c)
+	*c = conn{lane: l, phase: phaseClosed}
+	l.spare = append(l.spare, c)
+	l.checkDrained()
+}

@@ -1,0 +1,169 @@
+//go:build linux
+
+// Package front is the process that clients talk to: listeners, loops, and the connections on them.
+//
+// Callers need [New], [Front.Listen], [Front.Run] and [Front.Drain]. The package joins the protocol (http1) with the workers (dispatch); it
+// parses nothing itself, starts no process and knows no setting.
+package front
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"speyside.dev/speyside/internal/dispatch"
+	"speyside.dev/speyside/internal/http1"
+	"speyside.dev/speyside/internal/listen"
+	"speyside.dev/speyside/internal/slot"
+	"speyside.dev/speyside/internal/spool"
+)
+
+// Options say how the front behaves.
+type Options struct {
+	Limits        http1.Limits
+	KeepAlive     time.Duration // idle time between two requests; 0 closes after each reply
+	HeaderTimeout time.Duration // for a head to arrive, and for a client that neither sends nor takes bytes; 0: for ever
+	Server        string        // the Server field's value
+	Log           *slog.Logger
+}
+
+// Front serves the connections of one generation's segment.
+type Front struct {
+	options Options
+	segment *slot.Segment
+	lanes   []*lane
+	nextID  atomic.Uint64
+
+	mu        sync.Mutex
+	listeners []*listen.Listener
+}
+
+// New makes a front with one loop per port of the segment. bells are the ports' eventfds.
+func New(options Options, segment *slot.Segment, spool *spool.Spool, bells []int) (*Front, error) {
+	f := &Front{options: options, segment: segment}
+	queue := slot.NewQueue(segment)
+	for i, bell := range bells {
+		lane, err := newLane(f, dispatch.NewPort(segment, queue, spool, i), bell)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("making loop %d: %w", i, err), f.closeLanes())
+		}
+		f.lanes = append(f.lanes, lane)
+	}
+	return f, nil
+}
+
+// Run turns all loops until they stop: after Drain, or when one of them fails.
+func (f *Front) Run() error {
+	failed := make(chan error, len(f.lanes))
+	for _, l := range f.lanes {
+		go func() { failed <- l.loop.Run() }()
+	}
+	var err error
+	for range f.lanes {
+		if e := <-failed; e != nil && err == nil {
+			err = fmt.Errorf("event loop: %w", e)
+			f.Stop()
+		}
+	}
+	return errors.Join(err, f.closeLanes(), f.closeListeners())
+}
+
+// Listen opens a listener. Connections wait in the kernel's backlog until Accept.
+func (f *Front) Listen(ctx context.Context, address listen.Address, options listen.Options) (listen.Address, error) {
+	listener, err := listen.Open(ctx, address, options)
+	if err != nil {
+		return listen.Address{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners = append(f.listeners, listener)
+	return listener.Address, nil
+}
+
+// Accept begins to take connections from all listeners.
+func (f *Front) Accept() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, listener := range f.listeners {
+		for _, l := range f.lanes {
+			l.loop.Post(func() { l.accept(listener, i) })
+		}
+	}
+}
+
+// WorkerDied takes back what worker w had, on every loop, and then calls acknowledged: from there on the number may be given to
+// another process.
+func (f *Front) WorkerDied(w int, acknowledged func()) {
+	left := new(atomic.Int32)
+	left.Store(int32(len(f.lanes)))
+	for _, l := range f.lanes {
+		l.loop.Post(func() {
+			l.port.WorkerDied(w)
+			if left.Add(-1) == 0 {
+				f.segment.ClearWorker(w)
+				acknowledged()
+			}
+		})
+	}
+}
+
+// Drain stops listening, answers what was accepted, and returns when no connection has a request left, or with the
+// context's error. Idle connections are closed after they have been idle for a second more: a request may be on its way.
+func (f *Front) Drain(ctx context.Context) error {
+	deaf := new(atomic.Int32)
+	deaf.Store(int32(len(f.lanes)))
+	drained := make(chan struct{}, len(f.lanes))
+	for _, l := range f.lanes {
+		l.loop.Post(func() {
+			l.unaccept()
+			if deaf.Add(-1) == 0 { // no loop looks at the listening sockets any more
+				f.logged("closing the listeners", f.closeListeners())
+			}
+			l.drain(func() { drained <- struct{}{} })
+		})
+	}
+	for range f.lanes {
+		select {
+		case <-drained:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Stop makes Run return without waiting for anything.
+func (f *Front) Stop() {
+	for _, l := range f.lanes {
+		l.loop.Stop()
+	}
+}
+
+func (f *Front) closeListeners() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var errs []error
+	for _, listener := range f.listeners {
+		errs = append(errs, listener.Close())
+	}
+	f.listeners = nil
+	return errors.Join(errs...)
+}
+
+func (f *Front) closeLanes() error {
+	var errs []error
+	for _, l := range f.lanes {
+		errs = append(errs, l.loop.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (f *Front) logged(doing string, err error) {
+	if err != nil {
+		f.options.Log.Error("front failed", "doing", doing, "error", err)
+	}
+}

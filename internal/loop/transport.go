@@ -1,0 +1,90 @@
+//go:build linux
+
+package loop
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Transport turns a descriptor's readiness into bytes. Its calls never block: EAGAIN says that it would, and the next
+// event on the descriptor says when to go on.
+type Transport interface {
+	// Read reads into p; 0 bytes without an error is the end of the stream.
+	Read(p []byte) (int, syscall.Errno)
+	// Write writes p as far as there is room.
+	Write(p []byte) (int, syscall.Errno)
+	// Writev writes the runs of bytes one after the other as far as there is room.
+	Writev(runs [][]byte) (int, syscall.Errno)
+	// CloseWrite ends our side of the stream; the peer may still send.
+	CloseWrite() syscall.Errno
+}
+
+// Plain is a socket without any layer on it.
+type Plain struct{ FD int }
+
+// maxRuns bounds one writev; what is left goes with the next.
+const maxRuns = 64
+
+// Read implements [Transport].
+func (t *Plain) Read(p []byte) (int, syscall.Errno) {
+	return retry(unix.SYS_READ, t.FD, unsafe.Pointer(unsafe.SliceData(p)), len(p))
+}
+
+// Write implements [Transport].
+func (t *Plain) Write(p []byte) (int, syscall.Errno) {
+	return retry(unix.SYS_SENDTO, t.FD, unsafe.Pointer(unsafe.SliceData(p)), len(p))
+}
+
+// Writev implements [Transport].
+func (t *Plain) Writev(runs [][]byte) (int, syscall.Errno) {
+	var vector [maxRuns]unix.Iovec
+	n := 0
+	for _, run := range runs {
+		if len(run) == 0 {
+			continue
+		}
+		if n == maxRuns {
+			break
+		}
+		vector[n].Base = unsafe.SliceData(run)
+		vector[n].SetLen(len(run))
+		n++
+	}
+	message := unix.Msghdr{Iov: &vector[0]}
+	message.SetIovlen(n)
+	for {
+		sent, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(t.FD), uintptr(unsafe.Pointer(&message)),
+			unix.MSG_NOSIGNAL)
+		if errno == unix.EINTR {
+			continue
+		}
+		return count(sent, errno)
+	}
+}
+
+// CloseWrite implements [Transport].
+func (t *Plain) CloseWrite() syscall.Errno {
+	_, _, errno := syscall.RawSyscall(unix.SYS_SHUTDOWN, uintptr(t.FD), unix.SHUT_WR, 0)
+	return errno
+}
+
+func retry(call uintptr, fd int, p unsafe.Pointer, n int) (int, syscall.Errno) {
+	for {
+		// MSG_NOSIGNAL is the fourth argument of sendto; read has only three.
+		done, _, errno := syscall.RawSyscall6(call, uintptr(fd), uintptr(p), uintptr(n), unix.MSG_NOSIGNAL, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		return count(done, errno)
+	}
+}
+
+func count(n uintptr, errno syscall.Errno) (int, syscall.Errno) {
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
+}

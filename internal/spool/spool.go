@@ -1,0 +1,136 @@
+//go:build linux
+
+// Package spool keeps request bodies that do not fit the segment in one nameless file, which workers read at an offset.
+//
+// Callers need [New] and [Spool.Reserve]. The package does not know what the bytes are, and it never grows the file
+// beyond what was written: room is reserved as addresses, the disk holds only what arrived, and a hole is punched before an
+// extent is used again.
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sort"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Room is the number of byte addresses that can be reserved at once, below the largest file of ext4 (16 TiB).
+const Room = 8 << 40
+
+// Unknown is what is reserved for a body whose length is not known; a longer one is refused.
+const Unknown = 16 << 30
+
+// ErrFull is returned when all addresses are reserved, or the body is longer than its extent.
+var ErrFull = errors.New("spool: no room")
+
+// Spool is one nameless file, shared by all loops.
+type Spool struct {
+	file *os.File
+
+	mu   sync.Mutex
+	free []span // sorted by offset, never touching
+}
+
+type span struct{ from, to int64 }
+
+// Extent is the room of one body. It belongs to one loop.
+type Extent struct {
+	spool  *Spool
+	span   span
+	Length int64 // bytes written
+}
+
+// New opens a nameless file in dir ("" for the system's directory for temporary files).
+func New(dir string) (*Spool, error) {
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	file, err := nameless(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the spool in %s: %w", dir, err)
+	}
+	return &Spool{file: file, free: []span{{0, Room}}}, nil
+}
+
+func nameless(dir string) (*os.File, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if err == nil {
+		return os.NewFile(uintptr(fd), "spool"), nil
+	}
+	// Some file systems do not know O_TMPFILE.
+	file, err := os.CreateTemp(dir, "speyside-spool-")
+	if err != nil {
+		return nil, err
+	}
+	return file, os.Remove(file.Name())
+}
+
+// File is the spool's file, for the processes that read from it.
+func (s *Spool) File() *os.File { return s.file }
+
+// Close ends the spool; what it held is gone.
+func (s *Spool) Close() error { return s.file.Close() }
+
+// Reserve gives room for a body of up to size bytes.
+func (s *Spool) Reserve(size int64) (*Extent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.free {
+		hole := &s.free[i]
+		if hole.to-hole.from < size {
+			continue
+		}
+		extent := &Extent{spool: s, span: span{hole.from, hole.from + size}}
+		hole.from += size
+		if hole.from == hole.to {
+			s.free = append(s.free[:i], s.free[i+1:]...)
+		}
+		return extent, nil
+	}
+	return nil, ErrFull
+}
+
+// At is the extent's offset in the file.
+func (e *Extent) At() int64 { return e.span.from }
+
+// Write appends p. It returns ErrFull when the body outgrows its extent, or the system's error (a full disk).
+func (e *Extent) Write(p []byte) error {
+	if e.Length+int64(len(p)) > e.span.to-e.span.from {
+		return ErrFull
+	}
+	n, err := e.spool.file.WriteAt(p, e.span.from+e.Length)
+	e.Length += int64(n)
+	if err != nil {
+		return fmt.Errorf("writing to the spool: %w", err)
+	}
+	return nil
+}
+
+// Release punches out what was written and gives the room back.
+func (e *Extent) Release() {
+	s := e.spool
+	if e.Length > 0 {
+		// A file system that cannot punch holes keeps the bytes until the room is written again.
+		_ = unix.Fallocate(int(s.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.span.from, e.Length)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := sort.Search(len(s.free), func(i int) bool { return s.free[i].from >= e.span.to })
+	s.free = append(s.free, span{})
+	copy(s.free[i+1:], s.free[i:])
+	s.free[i] = e.span
+	s.merge(i)
+	s.merge(i - 1)
+}
+
+// merge joins hole i with the one after it when they touch.
+func (s *Spool) merge(i int) {
+	if i < 0 || i+1 >= len(s.free) || s.free[i].to != s.free[i+1].from {
+		return
+	}
+	s.free[i].to = s.free[i+1].to
+	s.free = append(s.free[:i+1], s.free[i+2:]...)
+}
