@@ -1,0 +1,148 @@
+"""The comparison as people read it.
+
+Callers need `table` for one scenario and `verdict`, which says of its target: met, not met or not measured. A figure
+is the median of a server's good rounds; failed rounds are never part of one, and each is shown.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from harness.metrics import METRICS, Metric
+from harness.rounds import Round
+from scenarios.base import Scenario, Target
+
+OURS = "speyside"
+NOISE = 0.10
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One server over all its rounds."""
+
+    server: str
+    rounds: int
+    good: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the target was reached, and the sentence that says so."""
+
+    state: str
+    text: str
+
+
+def summarize(rounds: Iterable[Round]) -> dict[str, Summary]:
+    """Medians per server, in the order in which the servers first ran."""
+    by_server: dict[str, list[Round]] = {}
+    for one in rounds:
+        by_server.setdefault(one.server, []).append(one)
+    summaries: dict[str, Summary] = {}
+    for server, turns in by_server.items():
+        good = [turn for turn in turns if turn.failure is None]
+        keys = sorted({key for turn in good for key in turn.values})
+        values = {key: median(turn.values[key] for turn in good if key in turn.values) for key in keys}
+        summaries[server] = Summary(server, len(turns), len(good), values)
+    return summaries
+
+
+def best_peer(summaries: dict[str, Summary], metric: Metric) -> Summary | None:
+    """The peer with the best figure; Speyside is not its own peer."""
+    peers = [s for s in summaries.values() if s.server != OURS and metric.key in s.values]
+    if not peers:
+        return None
+    return (max if metric.more_is_better else min)(peers, key=lambda s: s.values[metric.key])
+
+
+def ratio(summary: Summary, best: Summary | None, metric: Metric) -> float | None:
+    """The server's figure divided by the best peer's."""
+    if best is None or metric.key not in summary.values or not best.values[metric.key]:
+        return None
+    return summary.values[metric.key] / best.values[metric.key]
+
+
+def verdict(summaries: dict[str, Summary], target: Target) -> Verdict:
+    """Compare as the scenario's target says."""
+    metric = target.metric
+    peer = summaries.get(target.against) if target.against else best_peer(summaries, metric)
+    who = target.against or "best peer"
+    goal = f"{metric.title} at most {target.limit:.2f} × {who}"
+    ours = summaries.get(OURS)
+    if ours is None:
+        return Verdict("not measured", f"{goal}: not measured, {OURS} did not take part")
+    if not ours.good:
+        return Verdict("not met", f"{goal}: NOT MET, all rounds of {OURS} failed")
+    if peer is None or metric.key not in peer.values:
+        return Verdict("not measured", f"{goal}: not measured, no good round of {target.against or 'any peer'}")
+    share = ours.values[metric.key] / peer.values[metric.key]
+    figures = (
+        f"{OURS} {ours.values[metric.key]:.{metric.digits}f}, {peer.server} {peer.values[metric.key]:.{metric.digits}f}"
+    )
+    if ours.good < ours.rounds:
+        failed = ours.rounds - ours.good
+        return Verdict("not met", f"{goal}: NOT MET, {failed} of {ours.rounds} rounds of {OURS} failed ({figures})")
+    state = "met" if share <= target.limit else "not met"
+    return Verdict(state, f"{goal}: {state.upper()}, {share:.2f} × ({figures})")
+
+
+def cells(summary: Summary, summaries: dict[str, Summary]) -> list[str]:
+    """One row: each figure and its ratio to the best peer's."""
+    row = [summary.server]
+    for metric in METRICS:
+        value = summary.values.get(metric.key)
+        share = ratio(summary, best_peer(summaries, metric), metric)
+        row.append("–" if value is None else f"{value:,.{metric.digits}f}")
+        row.append("–" if share is None else f"{share:.2f}")
+    return [*row, f"{summary.good}/{summary.rounds}"]
+
+
+def grid(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Aligned columns: the first to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        first, *rest = (
+            cell.ljust(width) if not i else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        lines.append("  ".join([first, *rest]).rstrip())
+    return lines
+
+
+def notes(rounds: Iterable[Round], workers: int) -> list[str]:
+    """What a reader must know beside the figures: failed rounds, a disturbed machine, workers that got nothing."""
+    lines: list[str] = []
+    for one in rounds:
+        where = f"{one.server}, round {one.number}"
+        if one.failure:
+            lines.append(f"FAILED {where}: {one.failure}")
+        if one.other_cpus > NOISE:
+            lines.append(f"noise  {where}: other programs used {one.other_cpus:.2f} CPU meanwhile")
+        if one.workers_seen is not None and one.workers_seen < workers:
+            lines.append(f"uneven {where}: only {one.workers_seen} of {workers} workers answered anything")
+    return lines
+
+
+def table(scenario: Scenario, rounds: Sequence[Round], absent: dict[str, str], seconds: int) -> str:
+    """Everything there is to say about one scenario."""
+    summaries = summarize(rounds)
+    where = "server pinned to one CPU, load to the others" if scenario.pinned else "not pinned"
+    turns = max((one.number for one in rounds), default=0)
+    length = f" of {seconds} s" if scenario.load.measures_speed else ""
+    lines = [
+        f"{scenario.name}: {scenario.what}",
+        textwrap.fill(scenario.why, 110, initial_indent="  ", subsequent_indent="  "),
+        f"  workers × threads {scenario.workers} × {scenario.threads}, {where}, rounds {turns}{length}",
+        "",
+    ]
+    header = ["server"] + [cell for metric in METRICS for cell in (metric.title, "×best")] + ["rounds"]
+    lines += grid([header, *(cells(summary, summaries) for summary in summaries.values())])
+    lines += [f"not measured {name}: {reason}" for name, reason in absent.items()]
+    lines += notes(rounds, scenario.workers)
+    lines.append(f"target: {verdict(summaries, scenario.target).text}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,10 @@
+"""All comparisons, in the order in which they run. A new one is a module here and a line in SCENARIOS."""
+
+from __future__ import annotations
+
+from scenarios import flask_hello, hello, memory
+from scenarios.base import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario for scenario in (hello.SCENARIO, flask_hello.SCENARIO, memory.SCENARIO)
+}

@@ -1,0 +1,168 @@
+"""A whole round against small servers made here, and tables that fit together."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+from pathlib import Path
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+import install
+import run
+import servers
+from harness import rounds
+from harness.answers import Expected
+from harness.load import LoadFailed, Wrk
+from harness.metrics import CPU, METRICS, PSS, RATE
+from harness.rounds import Round, Settings
+from harness.running import NotStarted, Plan, Running, free_port
+from scenarios import SCENARIOS
+from scenarios.base import Scenario, Target
+from servers import Server
+
+SERVE = """
+import sys, http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    served = 0
+    def do_GET(self):
+        Handler.served += 1
+        body = BODY
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+GOOD = "b'hello'"
+TURNS_WRONG = "b'hello' if Handler.served < 8 else b'wrong'"
+
+
+def scenario(name: str) -> Scenario:
+    return Scenario(name, "", "", "m:app", Expected(b"hello"), Wrk(connections=2), 1, 1, False, Target(CPU, 1.0), ())
+
+
+def turns(body: str, count: int = 1) -> list[Round]:
+    command = (sys.executable, "-c", "{code}", "{port}")
+    words = {"code": SERVE.replace("BODY", body)}
+    server = Server("small", command, "", distribution="small")
+    return list(rounds.compare(scenario("s"), [server], Settings(count, 1, words, "")))
+
+
+needs_wrk = pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+
+
+@needs_wrk
+def test_a_round_measures_every_figure() -> None:
+    (one,) = turns(GOOD)
+    assert one.failure is None
+    assert set(one.values) == {metric.key for metric in METRICS}
+    assert one.requests > 0
+    # http.server takes tens to hundreds of µs a request, whatever the machine; a unit mistaken would be far off.
+    assert 10 < one.values[CPU.key] < 5000
+    assert one.values[CPU.key] * one.values[RATE.key] < 8e6
+    assert 2 < one.values[PSS.key] < 200
+    assert one.headers["content-length"] == "5"
+
+
+@needs_wrk
+def test_a_server_that_answers_something_else_after_a_while_fails_its_round() -> None:
+    (one,) = turns(TURNS_WRONG)
+    assert one.failure is not None and "body is b'wrong'" in one.failure
+
+
+def test_a_server_that_does_not_start_says_why_and_is_not_tried_again() -> None:
+    (one,) = turns("None\nraise SystemExit('no such thing')", count=3)
+    assert one.failure is not None and one.failure.startswith("not started:")
+    assert "no such thing" in one.failure or "SyntaxError" in one.failure or "IndentationError" in one.failure
+
+
+def test_the_server_runs_on_its_cpus_only() -> None:
+    cpu = max(os.sched_getaffinity(0))
+    code = f"import os; assert os.sched_getaffinity(0) == {{{cpu}}}; " + "raise SystemExit('on its CPU')"
+    plan = Plan("s", [sys.executable, "-c", code], "/", Expected(b""), free_port(), frozenset([cpu]))
+    with pytest.raises(NotStarted, match="on its CPU"), Running(plan):
+        pass
+
+
+def test_pinned_parts_share_no_cpu() -> None:
+    try:
+        ours, load = rounds.split_cpus(True)
+    except LoadFailed:
+        pytest.skip("this machine has one CPU")
+    assert len(ours) == 1 and load and not ours & load
+
+
+@pytest.mark.parametrize("entry", SCENARIOS.values(), ids=lambda entry: entry.name)
+def test_scenarios_name_servers_that_exist_and_fill_their_commands(entry: Scenario) -> None:
+    for name in ("speyside", *entry.peers):
+        words = {"python": "P", "bin": "B", "speyside": "S"}
+        command = rounds.command(servers.by_name(name), entry, words, 8123)
+        assert not [word for word in command if "{" in word]
+        assert command[-1] == entry.app
+        assert any("8123" in word for word in command)
+    assert set(entry.extra) <= set(entry.peers) | {"speyside"}
+    assert entry.target.against in (None, *entry.peers)
+
+
+def test_every_peer_is_pinned_in_the_requirements() -> None:
+    pins = dict(line.split("==") for line in install.requirements(install.REQUIREMENTS.read_text()))
+    assert {peer.distribution for peer in servers.PEERS} <= set(pins)
+    assert all(pins.values())
+
+
+@pytest.mark.parametrize("entry", SCENARIOS.values(), ids=lambda entry: entry.name)
+def test_applications_answer_what_their_scenario_expects(entry: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent / "apps")
+    module, _, name = entry.app.partition(":")
+    try:
+        app = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        pytest.skip(f"{error.name} is not installed here")
+    environ: dict[str, object] = {}
+    setup_testing_defaults(environ)
+    said: list[tuple[str, list[tuple[str, str]]]] = []
+    body = b"".join(app(environ, lambda status, headers, exc_info=None: said.append((status, headers))))
+    assert body == entry.expected.body
+    assert said[0][0].startswith(str(entry.expected.status))
+    assert dict(entry.expected.headers).items() <= dict(said[0][1]).items()
+
+
+def test_absent_servers_have_a_reason() -> None:
+    nobody = Server("nobody", (), "", distribution="no-such-distribution", hint="what to do")
+    reason = run.absence(nobody, Path("unused"))
+    assert reason is not None and "not installed" in reason and "what to do" in reason
+    assert "is no program" in (run.absence(servers.SPEYSIDE, Path("/no/such/program")) or "")
+
+
+def test_speyside_on_another_python_is_not_compared(tmp_path: Path) -> None:
+    program = tmp_path / "speyside"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert "cannot be known" in (run.absence(servers.SPEYSIDE, program) or "")
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 2.7.18\necho elsewhere\n")
+    python.chmod(0o755)
+    assert "not comparable" in (run.absence(servers.SPEYSIDE, program) or "")
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    assert run.absence(servers.SPEYSIDE, program) is None
+
+
+def test_reason_is_the_compilers_not_the_installers() -> None:
+    output = "Building wheel\n  a.c:5:10: fatal error: ev.h: No such file or directory\nERROR: Failed building wheel\n"
+    assert install.reason(output).endswith("fatal error: ev.h: No such file or directory")
+    assert install.reason("ERROR: No matching distribution found for x\nnotice") == (
+        "ERROR: No matching distribution found for x"
+    )
+
+
+def test_smoke_is_one_short_round() -> None:
+    options = run.arguments(["--smoke", "--peers", "bjoern,granian"])
+    assert (options.rounds, options.seconds, options.peers) == (1, 1, ["bjoern", "granian"])
+    with pytest.raises(SystemExit):
+        run.arguments(["--peers", "nginx"])
