@@ -1,0 +1,1 @@
+"""Real applications, replayed against three servers and compared. README.md says how."""
