@@ -222,3 +222,6 @@ func (s *Segment) ClearWorker(w int) {
 		atomic.StoreUint32(&s.blocks[b], 0)
 	}
 }
+
+// Layout returns where the parts of the segment are.
+func (s *Segment) Layout() wire.Header { return s.header }

@@ -1,3 +1,7 @@
+// Package wire is the contract between front and workers: the layout of the segment they share (PROTOCOL.md tells how it is
+// used) and the shape in which every protocol describes a request.
+//
+// Most callers need [Head]. The package holds declarations only: it maps no memory and runs no protocol.
 package wire
 
 // Span is a run of bytes within a request's head. A head has at most MaxHead bytes, so 16 bits hold any offset.
