@@ -1,0 +1,60 @@
+# make demo   builds into .venv and serves the example on http://localhost:5000
+# make test   installs what the tests need and runs them all
+# The rest: make wheel, make bench, make fuzz, make soak, make generate, make clean.
+
+PYTHON ?= python3
+GO     ?= go
+BUILD  := .build
+VENV   := .venv
+LINT   := $(BUILD)/lint/bin
+
+SOURCES := $(shell git ls-files -co --exclude-standard -- '*.go' '*.c' '*.h' 'python/*' go.mod go.sum pyproject.toml setup.py MANIFEST.in)
+FUZZTIME ?= 20s
+
+.PHONY: demo test test-go test-fuzz test-python test-lint wheel bench fuzz soak generate clean
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/speyside examples/helloworld_wsgi_app.py
+
+$(VENV)/.installed: $(SOURCES)
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check .
+	touch $@
+
+# Two halves side by side: the Go tests use one CPU for most of their time, the Python ones the other.
+test:
+	tools/test.sh
+
+test-go:
+	tools/test.sh go
+
+test-python:
+	tools/test.sh python
+
+test-fuzz:
+	tools/test.sh fuzz
+
+test-lint:
+	tools/test.sh lint
+
+wheel:
+	$(PYTHON) -m venv $(BUILD)/wheel
+	$(BUILD)/wheel/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+bench: $(VENV)/.installed
+	$(VENV)/bin/python bench/install.py $(BUILD)/bench
+	$(BUILD)/bench/bin/python bench/run.py
+
+# Longer than a test run may take.
+fuzz:
+	FUZZTIME=10m tools/test.sh fuzz
+
+soak:
+	SOAK=1 tools/test.sh soak
+
+generate:
+	$(GO) run ./tools/generate
+
+clean:
+	rm -rf $(BUILD) $(VENV) build dist

@@ -1,0 +1,24 @@
+// Package speyside serves a Python WSGI application (PEP 3333): HTTP is done here, in Go, and the application runs in
+// workers on the user's own Python.
+//
+// Callers need [Run], which serves until it is told to stop, and [Started], what there is to tell once it serves. The package puts
+// the parts together: settings become the options of front and arbiter. It prints nothing and handles no signal; that is
+// for cmd/speyside.
+package speyside
+
+import (
+	"time"
+)
+
+// Started is what there is to tell a person once the application is loaded.
+type Started struct {
+	URLs       []string // one per listener; a Unix socket as unix:PATH
+	App        string   // as it was named
+	Framework  string   // "Django", "Flask", … or empty
+	Python     string   // version
+	Executable string   // the interpreter
+	Workers    int
+	Threads    int
+	Script     bool // the application is a script that was run
+	Took       time.Duration
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# Installs what the tests need into .build and runs them: tools/test.sh [go|lint|fuzz|python|soak]; all but soak when none is named.
+# Each step prints its seconds; the first failure of a step fails the run after the others have ended.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+PYTHON=${PYTHON:-python3}
+GO=${GO:-go}
+FUZZTIME=${FUZZTIME:-20s}
+STATICCHECK=honnef.co/go/tools/cmd/staticcheck@v0.8.0
+build=$PWD/.build
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+mkdir -p "$build"
+failed=()
+
+# step NAME COMMAND…: run it, say how long it took, remember a failure.
+step() {
+  local name=$1 began=$SECONDS
+  shift
+  if "$@"; then
+    printf '== %s: ok, %d s\n' "$name" $((SECONDS - began))
+  else
+    printf '== %s: FAILED, %d s\n' "$name" $((SECONDS - began))
+    failed+=("$name")
+  fi
+}
+
+# environment DIR PYTHON: a virtual environment with what the tests need, made once.
+environment() {
+  local dir=$1 python=$2 stamp
+  stamp=$(cat tests/requirements.txt <("$python" --version) | sha256sum)
+  if [ "$(cat "$dir/stamp" 2>/dev/null)" != "$stamp" ]; then
+    rm -rf "$dir"
+    "$python" -m venv "$dir" && "$dir/bin/python" -m pip install --quiet -r tests/requirements.txt || return 1
+    printf '%s\n' "$stamp" >"$dir/stamp"
+  fi
+}
+
+# newest313: a Python 3.13, from PATH or pyenv; empty when there is none.
+newest313() {
+  command -v python3.13 2>/dev/null || ls "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*/bin/python3.13 2>/dev/null | tail -n 1
+}
+
+wheel() {
+  rm -rf "$build/dist"
+  environment "$build/py" "$PYTHON" || return 1
+  SPEYSIDE_STRICT=1 "$build/py/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$build/dist" .
+}
+
+install_wheel() { "$1/bin/python" -m pip install --quiet --no-deps --force-reinstall "$build"/dist/*.whl; }
+
+# The same package, its extension built with AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitized() {
+  environment "$build/sanitized" "$PYTHON" || return 1
+  SPEYSIDE_SANITIZE=1 "$build/sanitized/bin/python" -m pip install --quiet --no-deps --force-reinstall .
+}
+
+black_box() { # DIR ARGUMENTS…
+  local dir=$1
+  shift
+  SPEYSIDE="$dir/bin/speyside" "$dir/bin/python" -m pytest -q -p no:cacheprovider "$@"
+}
+
+test_lint() {
+  step gofmt bash -c 'test -z "$(gofmt -l $(git ls-files "*.go") | tee /dev/stderr)"'
+  step vet "$GO" vet ./...
+  step "vet for darwin" env GOOS=darwin "$GO" vet ./...
+  step staticcheck "$GO" run "$STATICCHECK" ./...
+  step generated "$GO" run ./tools/generate -check
+  step "environment" environment "$build/py" "$PYTHON"
+  step ruff "$build/py/bin/ruff" check .
+  step "ruff format" "$build/py/bin/ruff" format --check .
+  step mypy "$build/py/bin/mypy"
+  step "mypy bench" "$build/py/bin/mypy" bench
+}
+
+test_go() {
+  step "go test -race" "$GO" test -race ./...
+  step "go test hot path" "$GO" test -run HotPath ./internal/...
+}
+
+test_fuzz() {
+  local package target
+  for package in $("$GO" list ./...); do
+    for target in $("$GO" test -list '^Fuzz' "$package" | grep '^Fuzz'); do
+      step "fuzz $target" "$GO" test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 20x -parallel 2 "$package"
+    done
+  done
+}
+
+test_python() {
+  local python313
+  step wheel wheel
+  step install install_wheel "$build/py"
+  step "tests on $("$PYTHON" --version)" black_box "$build/py" tests bench
+  python313=$(newest313)
+  if [ -n "$python313" ]; then
+    step "environment 3.13" environment "$build/py313" "$python313"
+    step "install 3.13" install_wheel "$build/py313"
+    step "tests on $("$python313" --version)" black_box "$build/py313" tests
+  else
+    echo "== Python 3.13 was not found on PATH or in pyenv: its tests did not run"
+  fi
+  step "sanitized build" sanitized
+  step "tests under ASan and UBSan" test_sanitized
+}
+
+test_sanitized() {
+  SPEYSIDE_PRELOAD=$(gcc -print-file-name=libasan.so) black_box "$build/sanitized" tests --ignore tests/python
+}
+
+case ${1:-all} in
+go) test_go ;;
+lint) test_lint ;;
+fuzz) test_fuzz ;;
+python) test_python ;;
+soak) SPEYSIDE_SOAK=1 test_python ;;
+all)
+  test_lint
+  test_go
+  test_fuzz
+  test_python
+  ;;
+*) echo "tools/test.sh: no such part: $1" >&2 && exit 2 ;;
+esac
+
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'failed: %s\n' "${failed[*]}"
+  exit 1
+fi
+echo "all of it passed in $SECONDS s"
