@@ -315,4 +315,12 @@ var (
 		About: "Lengths and block numbers of a reply are checked before they are used. Only that reply was cut; no other request " +
 			"has noticed.",
 	})
+	// SlotMalformed: the front wrote a request in the segment that cannot be.
+	SlotMalformed = declare(Fault{
+		Code: "SPY0404", Name: "SlotMalformed", Whose: Speyside, Status: 500,
+		Text: "a request in the shared memory cannot be",
+		Hint: "please report it; if the application uses C extensions, one of them may write where it should not.",
+		About: "Offsets and lengths of a request are checked before the worker uses them. The application has not seen the " +
+			"request; no other one has noticed.",
+	})
 )

@@ -119,3 +119,6 @@ WORKER_DIED_TWICE: Final = "SPY0402"
 
 # A worker's reply in the shared memory cannot be.
 WORKER_MISSPOKE: Final = "SPY0403"
+
+# A request in the shared memory cannot be.
+SLOT_MALFORMED: Final = "SPY0404"

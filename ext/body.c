@@ -1,0 +1,139 @@
+/*
+ * The body of a reply on its way into the segment: the home block behind the head first, then blocks of this
+ * worker, each published when it is full or when the application has given all it has for now.
+ *
+ * A piece that is being filled always has its place in the ring of pieces, so publishing never waits; only beginning
+ * another one does, and that is where the GIL is released.
+ */
+#include "gateway.h"
+
+#include <string.h>
+
+/* Pieces published between two rings while more follow: the front may send what is there beside the copying. */
+#define RING_EVERY 8
+
+void spey_head_close(struct spey_reply *reply, uint64_t length) {
+    static const char name[] = "Content-Length: ";
+    uint8_t *head = reply->claim.home + SPEY_REPLY_HEAD;
+    uint8_t *at = head + reply->fields;
+    if (length != SPEY_NO_LENGTH) {
+        char digits[20];
+        size_t count = 0;
+        uint64_t rest = length;
+        do {
+            digits[count++] = (char)('0' + rest % 10);
+            rest /= 10;
+        } while (rest != 0);
+        memcpy(at, name, sizeof name - 1);
+        at += sizeof name - 1;
+        while (count > 0) *at++ = (uint8_t)digits[--count];
+        *at++ = '\r';
+        *at++ = '\n';
+        reply->flags |= SPEY_REPLY_HAS_LENGTH;
+        reply->length = length;
+    }
+    *at++ = '\r';
+    *at++ = '\n';
+
+    struct spey_slot *slot = reply->claim.slot;
+    reply->fields = (uint32_t)(at - head);
+    reply->filled = reply->fields;
+    reply->at = at;
+    reply->room = SPEY_HOME_SIZE - SPEY_REPLY_HEAD - reply->fields;
+    reply->closed = true;
+    slot->status_len = reply->status_len;
+    slot->status_code = reply->status_code;
+    slot->fields_len = reply->fields;
+    slot->reply_length = reply->length;
+    slot->reply_flags = reply->flags;
+}
+
+enum spey_sent spey_body_flush(struct spey_reply *reply) {
+    if (reply->filled == 0) return SPEY_SENT;
+    if (UNLIKELY(spey_abandoned(&reply->claim))) {
+        reply->gone = true;
+        return SPEY_SENT_GONE;
+    }
+    spey_publish(&reply->claim, reply->holds_block ? reply->block : 0, reply->filled);
+    reply->holds_block = false;
+    reply->filled = 0;
+    reply->room = 0;
+    return SPEY_SENT;
+}
+
+/* Begins a piece in a block, waiting until there is one and a place in the ring. */
+static enum spey_sent next_piece(struct spey_reply *reply) {
+    while (!spey_ring_has_room(&reply->claim) || !spey_block_take(reply->worker, &reply->block)) {
+        spey_ring(reply->claim.index);
+        PyThreadState *state = PyEval_SaveThread();
+        enum spey_wait found = spey_room_wait(&reply->claim, reply->worker);
+        PyEval_RestoreThread(state);
+        if (found == SPEY_WAIT_ABANDONED) {
+            reply->gone = true;
+            return SPEY_SENT_GONE;
+        }
+        if (PyErr_CheckSignals() < 0) return SPEY_SENT_FAILED;
+    }
+    reply->holds_block = true;
+    reply->at = spey_block_at(reply->block);
+    reply->room = SPEY_BLOCK_SIZE;
+    return SPEY_SENT;
+}
+
+enum spey_sent spey_body_append(struct spey_reply *reply, const uint8_t *data, size_t length) {
+    if (reply->bodiless) return SPEY_SENT;
+    if (reply->flags & SPEY_REPLY_HAS_LENGTH && length > reply->length - reply->taken) {
+        reply->excess = true;
+        length = (size_t)(reply->length - reply->taken);
+    }
+    reply->taken += length;
+    enum spey_sent sent = SPEY_SENT;
+    reply->sending = true;
+    while (length > 0) {
+        if (reply->room == 0) {
+            if ((sent = spey_body_flush(reply)) != SPEY_SENT) break;
+            if (reply->claim.produced % RING_EVERY == 1) spey_ring(reply->claim.index);
+            if ((sent = next_piece(reply)) != SPEY_SENT) break;
+        }
+        size_t part = length < reply->room ? length : reply->room;
+        memcpy(reply->at, data, part);
+        reply->at += part;
+        reply->room -= part;
+        reply->filled += (uint32_t)part;
+        data += part;
+        length -= part;
+    }
+    reply->sending = false;
+    return sent;
+}
+
+enum spey_sent spey_body_send(struct spey_reply *reply, const uint8_t *data, size_t length) {
+    enum spey_sent sent = spey_body_append(reply, data, length);
+    if (sent == SPEY_SENT && reply->filled != 0) {
+        sent = spey_body_flush(reply);
+        if (sent == SPEY_SENT) spey_ring(reply->claim.index);
+    }
+    return sent;
+}
+
+void spey_body_finish(struct spey_reply *reply, bool cut) {
+    if (!spey_reply_live(reply)) {
+        /* Over already, or this is a child of the worker that came back from the application: the parent answers. */
+        reply->claim.slot = NULL;
+        return;
+    }
+    if (!cut && !reply->gone) {
+        if (!reply->closed) spey_head_close(reply, SPEY_NO_LENGTH);
+        (void)spey_body_flush(reply); /* when it fails, spey_finish finds the same state and gives the slot back */
+    }
+    if (UNLIKELY(cut)) {
+        reply->flags |= SPEY_REPLY_CUT;
+        __atomic_store_n(&reply->claim.slot->reply_flags, reply->flags, __ATOMIC_RELAXED);
+    }
+    if (UNLIKELY(reply->holds_block)) {
+        /* Begun and never published, so the front knows nothing of it. */
+        spey_block_drop(reply->worker, reply->block);
+        reply->holds_block = false;
+    }
+    spey_finish(&reply->claim);
+}

@@ -1,0 +1,460 @@
+/*
+ * The gateway: claims a request, calls the application, takes its reply, closes it, and so on until it is stopped.
+ *
+ * The rules kept here: what was started is finished exactly once; close() is called exactly once, whatever happened;
+ * a fault of the application costs its request only, is reported once, and never ends the loop.
+ */
+#include "gateway.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "faults.h"
+
+struct spey_process spey_process;
+
+static PyObject *close_name;
+
+/* One serve() call. */
+struct serving {
+    PyObject *application;
+    uint32_t worker;
+    uint32_t epoch;
+    _Atomic uint32_t *word; /* the thread's sleep word */
+    struct spey_worker *entry;
+    bool busy;
+    /* Used again for the next request when nobody else has kept them. */
+    struct spey_reply *reply;
+    PyObject *start;
+    PyObject *write;
+    PyObject *idle_input;
+    struct spey_request request;
+};
+
+/* How the application's reply ended. */
+enum outcome {
+    ENDED,       /* the slot is given back */
+    RAISED,      /* the application's exception is set */
+    INTERRUPTED, /* a signal handler's exception is set, which is not the request's fault */
+};
+
+/* Whether this is a child that the application forked, and that has come back from it. */
+static inline bool is_forked(const struct serving *s) {
+    return UNLIKELY(s->epoch != spey_process.epoch);
+}
+
+/* Calls report(); what it raises goes to sys.unraisablehook. No exception is set. Takes the reference to detail. */
+static void call_report(struct serving *s, const char *code, PyObject *detail, PyObject *exception) {
+    PyObject *report = Py_NewRef(spey_process.report);
+    PyObject *code_text = PyUnicode_FromString(code);
+    PyObject *empty = PyUnicode_FromStringAndSize(NULL, 0);
+    PyObject *result = NULL;
+    if (code_text != NULL && detail != NULL && empty != NULL) {
+        PyObject *method = s->request.method != NULL ? s->request.method : empty;
+        PyObject *path = s->request.path != NULL ? s->request.path : empty;
+        result = PyObject_CallFunctionObjArgs(report, code_text, detail, method, path,
+                                              exception != NULL ? exception : Py_None, NULL);
+    }
+    if (result == NULL) PyErr_WriteUnraisable(report);
+    Py_XDECREF(result);
+    Py_XDECREF(empty);
+    Py_XDECREF(detail);
+    Py_XDECREF(code_text);
+    Py_DECREF(report);
+}
+
+/* Gives the slot back. After this the body of the request is another request's memory. */
+static void end(struct serving *s, bool cut) {
+    if (s->request.input != NULL) spey_input_end(s->request.input);
+    spey_body_finish(s->reply, cut);
+}
+
+/* A fault that is no exception: the reply is cut, then told. */
+static enum outcome fault(struct serving *s, const char *code, const char *format, ...) {
+    end(s, true);
+    va_list arguments;
+    va_start(arguments, format);
+    PyObject *detail = PyUnicode_FromFormatV(format, arguments);
+    va_end(arguments);
+    call_report(s, code, detail, NULL);
+    return ENDED;
+}
+
+/* Whether the exception is the one that start_response or write() raised to refuse something. */
+static bool is_refusal(const struct spey_reply *reply, PyObject *exception) {
+    if (reply->refusal == NULL) return false;
+    PyObject *text = PyObject_Str(exception);
+    bool same = text != NULL && PyUnicode_Compare(text, reply->refusal) == 0;
+    if (text == NULL) PyErr_Clear();
+    Py_XDECREF(text);
+    return same;
+}
+
+/* Reports the exception that is set, and clears it. */
+static void report_raised(struct serving *s, const char *where) {
+    struct spey_reply *reply = s->reply;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL && value != NULL && PyException_SetTraceback(value, traceback) < 0) PyErr_Clear();
+    /* write() raises this when the client has gone; that is nobody's fault. */
+    if (!(reply->gone && PyErr_GivenExceptionMatches(type, PyExc_BrokenPipeError))) {
+        bool refusal = value != NULL && is_refusal(reply, value);
+        PyObject *detail = refusal ? Py_NewRef(reply->refusal) : PyUnicode_FromFormat("raised by %s", where);
+        call_report(s, refusal ? reply->refused : SPY_APPLICATION_RAISED, detail, value);
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
+static enum outcome too_long(struct serving *s) {
+    return fault(s, SPY_BODY_TOO_LONG, "PEP 3333: the body is longer than its Content-Length of %llu bytes",
+                 (unsigned long long)s->reply->length);
+}
+
+static enum outcome too_short(struct serving *s, uint64_t bytes) {
+    return fault(s, SPY_BODY_TOO_SHORT, "the body has %llu bytes, its Content-Length is %llu", (unsigned long long)bytes,
+                 (unsigned long long)s->reply->length);
+}
+
+static enum outcome not_bytes(struct serving *s, PyObject *item) {
+    return fault(s, SPY_BODY_NOT_BYTES, "PEP 3333: the iterable must yield bytes, this one yields %R", Py_TYPE(item));
+}
+
+static enum outcome not_begun(struct serving *s) {
+    return fault(s, SPY_START_RESPONSE_NOT_CALLED,
+                 "PEP 3333: start_response must be called before the first body bytes, and before the iterable ends");
+}
+
+/* The application has given everything: the reply is complete, or its Content-Length was wrong. */
+static enum outcome complete(struct serving *s) {
+    struct spey_reply *reply = s->reply;
+    if (reply->flags & SPEY_REPLY_HAS_LENGTH && !reply->bodiless && !reply->gone && reply->taken < reply->length)
+        return too_short(s, reply->taken);
+    end(s, false);
+    return ENDED;
+}
+
+static inline PyObject *item_at(PyObject *items, bool list, Py_ssize_t i) {
+    return list ? PyList_GetItem(items, i) : PyTuple_GetItem(items, i);
+}
+
+/* Copies the items of a list or tuple that send_all has checked. */
+static enum spey_sent append_all(struct spey_reply *reply, PyObject *items, bool list, Py_ssize_t count) {
+    enum spey_sent sent = SPEY_SENT;
+    for (Py_ssize_t i = 0; i < count && sent == SPEY_SENT; i++) {
+        PyObject *item = item_at(items, list, i);
+        /* While this thread waited for room, another one may have changed the list: then the reply ends short. */
+        if (UNLIKELY(item == NULL)) PyErr_Clear();
+        if (UNLIKELY(item == NULL || !PyBytes_Check(item))) break;
+        Py_INCREF(item);
+        sent = spey_body_append(reply, (const uint8_t *)PyBytes_AsString(item), (size_t)PyBytes_Size(item));
+        Py_DECREF(item);
+    }
+    return sent;
+}
+
+/* A list or tuple: the whole body is at hand, and its length known. */
+static enum outcome send_all(struct serving *s, PyObject *items, bool list) {
+    struct spey_reply *reply = s->reply;
+    Py_ssize_t count = list ? PyList_Size(items) : PyTuple_Size(items);
+    uint64_t total = 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *item = item_at(items, list, i);
+        if (UNLIKELY(item == NULL)) return RAISED;
+        if (UNLIKELY(!PyBytes_Check(item))) return not_bytes(s, item);
+        total += (uint64_t)PyBytes_Size(item);
+    }
+    if (UNLIKELY(!reply->begun)) return not_begun(s);
+    if (!reply->closed) {
+        bool has_length = (reply->flags & SPEY_REPLY_HAS_LENGTH) != 0;
+        if (has_length && !reply->bodiless && total != reply->length)
+            return total > reply->length ? too_long(s) : too_short(s, total);
+        /* An empty body of a HEAD request says nothing of the length that GET would have. */
+        bool tell = !has_length && count > 0 && !(reply->flags & SPEY_REPLY_NO_BODY) && !(reply->head_only && total == 0);
+        spey_head_close(reply, tell ? total : SPEY_NO_LENGTH);
+    }
+    if (append_all(reply, items, list, count) == SPEY_SENT_FAILED) return INTERRUPTED;
+    enum outcome outcome = complete(s);
+    if (UNLIKELY(reply->excess)) return too_long(s);
+    return outcome;
+}
+
+/* Whether an iterable says that it has one item. */
+static bool has_one_item(PyObject *iterable) {
+    PyTypeObject *type = Py_TYPE(iterable);
+    if (PyType_GetSlot(type, Py_sq_length) == NULL && PyType_GetSlot(type, Py_mp_length) == NULL) return false;
+    Py_ssize_t length = PyObject_Size(iterable);
+    if (length < 0) PyErr_Clear();
+    return length == 1;
+}
+
+/* Sends one item of an iterable. ENDED means that nothing more is to be sent; RAISED that the next one is wanted. */
+static enum outcome send_item(struct serving *s, PyObject *item, bool one) {
+    struct spey_reply *reply = s->reply;
+    if (!PyBytes_Check(item)) return not_bytes(s, item);
+    size_t length = (size_t)PyBytes_Size(item);
+    if (length == 0) return RAISED;
+    if (reply->claim.slot == NULL) { /* complete already */
+        reply->excess |= !reply->bodiless;
+        return RAISED;
+    }
+    if (!reply->begun) return not_begun(s);
+    if (!reply->closed) {
+        bool has_length = (reply->flags & SPEY_REPLY_HAS_LENGTH) != 0;
+        if (has_length && !reply->bodiless && length > reply->length) return too_long(s);
+        bool tell = one && !has_length && !(reply->flags & SPEY_REPLY_NO_BODY);
+        spey_head_close(reply, tell ? length : SPEY_NO_LENGTH);
+    }
+    enum spey_sent sent = spey_body_append(reply, (const uint8_t *)PyBytes_AsString(item), length);
+    if (sent == SPEY_SENT_FAILED) return INTERRUPTED;
+    bool all = reply->bodiless || (reply->flags & SPEY_REPLY_HAS_LENGTH && reply->taken == reply->length);
+    if (sent == SPEY_SENT && all && spey_input_drained(s->request.input)) {
+        /* The client has everything, so the slot need not wait for what the application does afterwards. An
+         * application that may still read the request's body keeps the slot, since the body lies there. */
+        end(s, false);
+        return RAISED;
+    }
+    if (sent == SPEY_SENT && reply->filled != 0) {
+        sent = spey_body_flush(reply);
+        if (sent == SPEY_SENT) spey_ring(reply->claim.index);
+    }
+    if (sent == SPEY_SENT) return RAISED;
+    end(s, false);
+    return ENDED;
+}
+
+/* Any iterable: what it yields is published at once (PEP 3333: a block of the body must not be delayed). */
+static enum outcome send_each(struct serving *s, PyObject *iterable) {
+    struct spey_reply *reply = s->reply;
+    if (iterable == Py_None || PyBytes_Check(iterable) || PyUnicode_Check(iterable))
+        return fault(s, SPY_BODY_NOT_BYTES, "PEP 3333: the application must return an iterable of bytes, it returned %R",
+                     Py_TYPE(iterable));
+    bool one = has_one_item(iterable);
+    PyObject *iterator = PyObject_GetIter(iterable);
+    if (iterator == NULL) return RAISED;
+    enum outcome outcome = RAISED;
+    PyObject *item;
+    while (outcome == RAISED && (item = PyIter_Next(iterator)) != NULL) {
+        outcome = is_forked(s) ? ENDED : send_item(s, item, one);
+        Py_DECREF(item);
+    }
+    Py_DECREF(iterator);
+    if (outcome != RAISED || PyErr_Occurred() || is_forked(s)) return outcome;
+    if (!reply->begun) return not_begun(s);
+    if (reply->claim.slot != NULL) outcome = complete(s);
+    if (reply->excess) return too_long(s);
+    return ENDED;
+}
+
+/* Calls close() of the reply if it has one. An exception of the loop that is set stays set. */
+static void call_close(struct serving *s, PyObject *iterable) {
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *method = PyObject_GetAttr(iterable, close_name);
+    PyObject *result = NULL;
+    if (method == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_AttributeError)) PyErr_Clear();
+    } else {
+        result = PyObject_CallObject(method, NULL);
+        Py_DECREF(method);
+    }
+    if (PyErr_Occurred()) report_raised(s, "close() of the reply");
+    Py_XDECREF(result);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* Makes the two functions of the next reply, or takes those of the last one when nobody has kept them. */
+static bool ready(struct serving *s) {
+    if (LIKELY(s->reply != NULL) && Py_REFCNT(s->start) == 1 && Py_REFCNT(s->write) == 1 && Py_REFCNT((PyObject *)s->reply) == 3)
+        return true;
+    Py_CLEAR(s->start);
+    Py_CLEAR(s->write);
+    Py_CLEAR(s->reply);
+    s->reply = spey_reply_new(&s->start, &s->write);
+    return s->reply != NULL;
+}
+
+/* Drops what belongs to the request, and keeps its input if it can be used again. */
+static void forget(struct serving *s) {
+    struct spey_request *request = &s->request;
+    Py_CLEAR(request->environ);
+    Py_CLEAR(request->method);
+    Py_CLEAR(request->path);
+    if (request->input != NULL && s->idle_input == NULL && Py_REFCNT(request->input) == 1 &&
+        spey_input_reopen(request->input)) {
+        s->idle_input = request->input;
+        request->input = NULL;
+    }
+    Py_CLEAR(request->input);
+}
+
+/* A request that the application cannot be given. An exception may be set. */
+static void reject(struct serving *s, const char *wrong) {
+    PyObject *type = NULL, *value = NULL, *traceback = NULL;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    end(s, true);
+    call_report(s, SPY_SLOT_MALFORMED,
+                PyUnicode_FromString(wrong != NULL ? wrong : "the environ could not be built"), value);
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(traceback);
+}
+
+/* Calls the application and takes its reply. False: an exception is set that ends serve(). */
+static bool run_application(struct serving *s) {
+    PyObject *result = PyObject_CallFunctionObjArgs(s->application, s->request.environ, s->start, NULL);
+    if (is_forked(s)) {
+        Py_XDECREF(result);
+        return false;
+    }
+    if (UNLIKELY(result == NULL)) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        end(s, true);
+        PyErr_Restore(type, value, traceback);
+        report_raised(s, "the call of the application");
+        return true;
+    }
+    bool list = PyList_CheckExact(result), exact = list || PyTuple_CheckExact(result);
+    enum outcome outcome = exact ? send_all(s, result, list) : send_each(s, result);
+    if (is_forked(s)) {
+        Py_DECREF(result);
+        return false;
+    }
+    if (UNLIKELY(outcome != ENDED)) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        end(s, true);
+        PyErr_Restore(type, value, traceback);
+        if (outcome == RAISED) report_raised(s, "the iteration over the reply");
+    }
+    if (!exact) call_close(s, result);
+    Py_DECREF(result);
+    return outcome != INTERRUPTED && !is_forked(s);
+}
+
+/* Serves a claimed request. 1: served, 0: the front took it back, -1: an exception is set that ends serve(). */
+static int run(struct serving *s, struct spey_claim *claim) {
+    const char *wrong;
+    bool built = spey_environ_build(claim, &s->idle_input, &s->request, &wrong);
+    int served = 0;
+    if (LIKELY(spey_start(claim))) {
+        served = 1;
+        spey_reply_open(s->reply, claim, s->worker, s->request.head_only);
+        if (UNLIKELY(!built))
+            reject(s, wrong);
+        else if (UNLIKELY(!run_application(s)))
+            served = -1;
+    } else if (!built) {
+        PyErr_Clear();
+    }
+    if (UNLIKELY(served < 0)) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_RuntimeError,
+                            "a child of the worker returned from the application; it must end with os._exit()");
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        forget(s);
+        PyErr_Restore(type, value, traceback);
+    } else {
+        forget(s);
+    }
+    return served;
+}
+
+/* Sleeps until the front rings, a second is over, or a signal came. False: its handler raised. */
+static bool idle(struct serving *s) {
+    if (s->busy) {
+        atomic_fetch_sub(&s->entry->busy, 1);
+        s->busy = false;
+    }
+    atomic_store(s->word, 1);
+    if (!spey_window_empty()) {
+        atomic_store(s->word, 0);
+        return true;
+    }
+    PyThreadState *state = PyEval_SaveThread();
+    spey_sleep(s->word);
+    PyEval_RestoreThread(state);
+    atomic_store(s->word, 0);
+    return PyErr_CheckSignals() == 0;
+}
+
+static bool serve_until(struct serving *s, long long limit, long long *served) {
+    while (ready(s)) {
+        if (UNLIKELY(spey_process.stopping || (limit > 0 && *served >= limit))) return true;
+        struct spey_claim claim;
+        if (!spey_claim_next(s->worker, &claim)) {
+            if (!idle(s)) return false;
+            continue;
+        }
+        if (!s->busy) {
+            atomic_fetch_add(&s->entry->busy, 1);
+            s->busy = true;
+        }
+        int result = run(s, &claim);
+        if (UNLIKELY(result < 0)) return false;
+        *served += result;
+    }
+    return false;
+}
+
+const char spey_serve_doc[] =
+    "serve(application, worker, thread, limit=0)\n--\n\n"
+    "Claims and serves requests in this thread until stop(), or until limit requests were served. Returns how many.";
+
+PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
+    (void)module;
+    static char *names[] = {"application", "worker", "thread", "limit", NULL};
+    PyObject *application;
+    int worker, thread;
+    long long limit = 0, served = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Oii|L:serve", names, &application, &worker, &thread, &limit))
+        return NULL;
+    if (spey_segment.base == NULL || spey_process.environs == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "serve() comes after attach() and configure()");
+        return NULL;
+    }
+    if (worker < 0 || (uint32_t)worker >= spey_segment.worker_count || thread < 0 ||
+        (uint32_t)thread >= spey_segment.thread_count || limit < 0) {
+        PyErr_SetString(PyExc_ValueError, "the segment has no such worker or thread, or the limit is negative");
+        return NULL;
+    }
+    if (spey_process.serving[thread] || (spey_process.serving_count > 0 && spey_process.worker != (uint32_t)worker)) {
+        PyErr_SetString(PyExc_RuntimeError, "this thread number is serving already, or this process is another worker");
+        return NULL;
+    }
+    struct serving s = {.application = Py_NewRef(application),
+                        .worker = (uint32_t)worker,
+                        .epoch = spey_process.epoch,
+                        .word = spey_sleep_word((uint32_t)worker, (uint32_t)thread),
+                        .entry = spey_worker_entry((uint32_t)worker)};
+    atomic_store(&s.entry->pid, (uint32_t)getpid());
+    spey_process.serving[thread] = true;
+    spey_process.serving_count++;
+    spey_process.worker = (uint32_t)worker;
+    bool ended = serve_until(&s, limit, &served);
+    if (!is_forked(&s)) {
+        if (s.busy) atomic_fetch_sub(&s.entry->busy, 1);
+        spey_process.serving[thread] = false;
+        spey_process.serving_count--;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    Py_XDECREF(s.start);
+    Py_XDECREF(s.write);
+    Py_XDECREF((PyObject *)s.reply);
+    Py_XDECREF(s.idle_input);
+    Py_DECREF(s.application);
+    PyErr_Restore(type, value, traceback);
+    return ended ? PyLong_FromLongLong(served) : NULL;
+}
+
+int spey_gateway_setup(void) {
+    close_name = PyUnicode_InternFromString("close");
+    return close_name == NULL ? -1 : 0;
+}

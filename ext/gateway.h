@@ -1,0 +1,126 @@
+/*
+ * What the files of the extension share: the reply that start_response and write() belong to, the body of a
+ * request, and the state of the process. slot.h below is the segment, without Python.
+ */
+#ifndef SPEY_GATEWAY_H
+#define SPEY_GATEWAY_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "slot.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Puts a new reference in the place of an old one, which is dropped last: that may run code of others. */
+static inline void spey_replace(PyObject **place, PyObject *value) {
+    PyObject *old = *place;
+    *place = value;
+    Py_XDECREF(old);
+}
+
+/* The state of the process. It is touched under the GIL only; the fork handler runs in a child that has one thread. */
+struct spey_process {
+    PyObject *environs; /* tuple of prepared base environs, one per listener */
+    PyObject *report;
+    uint32_t epoch; /* counts forks: what was begun before one belongs to the parent */
+    bool stopping;
+    bool *serving; /* one per thread of the worker: a serve() has that number */
+    uint32_t serving_count;
+    uint32_t worker; /* of the threads in serving */
+};
+extern struct spey_process spey_process;
+
+/* One reply. start_response and write are built-in functions bound to it; it may outlive its request. */
+struct spey_reply {
+    PyObject_HEAD
+    struct spey_claim claim; /* claim.slot is NULL once the request is over */
+    uint32_t worker;
+    uint32_t epoch;
+    uint32_t flags;      /* Reply bits */
+    uint32_t fields;     /* bytes of the fields written so far, from ReplyHead on */
+    uint32_t block;      /* the block that is being filled, when holds_block */
+    uint32_t filled;     /* bytes in the piece that is being filled */
+    uint8_t *at;         /* where the next body byte goes */
+    size_t room;         /* bytes left there */
+    uint64_t length;     /* Content-Length, with ReplyHasLength */
+    uint64_t taken;      /* body bytes taken from the application, at most length */
+    uint32_t status_len;
+    uint32_t status_code;
+    bool begun;          /* start_response has accepted a status and headers */
+    bool closed;         /* the head is complete: its empty line is written */
+    bool head_only;      /* the request was HEAD */
+    bool bodiless;       /* HEAD, or a status without body: body bytes are dropped */
+    bool excess;         /* more bytes came than Content-Length allows */
+    bool gone;           /* the front has abandoned the reply */
+    bool holds_block;
+    bool sending;        /* a thread is in spey_body_append, perhaps without the GIL */
+    PyObject *write;     /* borrowed: bound to this, kept by whoever keeps start_response and by the serving thread */
+    const char *refused; /* code of the last refusal, which is refusal */
+    PyObject *refusal;
+};
+
+/* reply.c */
+extern PyTypeObject *spey_reply_type;
+int spey_reply_setup(PyObject *module);
+/* Makes a reply with its two functions (new references). */
+struct spey_reply *spey_reply_new(PyObject **start, PyObject **write);
+void spey_reply_open(struct spey_reply *reply, const struct spey_claim *claim, uint32_t worker, bool head_only);
+/* Whether the request is still going on in this process. */
+static inline bool spey_reply_live(const struct spey_reply *reply) {
+    return reply->claim.slot != NULL && reply->epoch == spey_process.epoch;
+}
+
+/* body.c */
+enum spey_sent { SPEY_SENT_FAILED = -1, SPEY_SENT = 0, SPEY_SENT_GONE = 1 };
+#define SPEY_NO_LENGTH UINT64_MAX
+/* Ends the head, with a Content-Length of the gateway's own unless that is SPEY_NO_LENGTH. */
+void spey_head_close(struct spey_reply *reply, uint64_t length);
+/* Takes body bytes; publishes what is full, rings now and then, waits for room. Fails when a signal handler raised. */
+enum spey_sent spey_body_append(struct spey_reply *reply, const uint8_t *data, size_t length);
+/* Publishes what has been taken. It does not ring. */
+enum spey_sent spey_body_flush(struct spey_reply *reply);
+/* Append, flush and ring. */
+enum spey_sent spey_body_send(struct spey_reply *reply, const uint8_t *data, size_t length);
+/* Gives the slot back, complete or cut. Nothing of it is touched after. */
+void spey_body_finish(struct spey_reply *reply, bool cut);
+
+/* input.c */
+struct spey_input;
+extern PyTypeObject *spey_input_type;
+int spey_input_setup(PyObject *module);
+/* wsgi.input for a body; at is BodyAt. NULL with an exception: no memory. */
+PyObject *spey_input_new(uint32_t kind, uint64_t at, uint64_t length);
+/* Whether the application has taken every byte that lies in the segment or the spool. */
+bool spey_input_drained(PyObject *input);
+/* Makes an input without body usable for another request; the caller has its only reference. False: it had a body. */
+bool spey_input_reopen(PyObject *input);
+/* The request is over: every use raises from now on. */
+void spey_input_end(PyObject *input);
+
+/* environ.c */
+struct spey_request {
+    PyObject *environ;
+    PyObject *method;
+    PyObject *path;
+    PyObject *input;
+    bool head_only;
+};
+int spey_environ_setup(void);
+/* Makes a base environ out of the caller's: a copy with room for what a request adds. */
+PyObject *spey_environ_prepare(PyObject *given);
+/*
+ * Builds the environ of a claimed slot. idle is an input without body that nobody else has, or NULL; it is used (and
+ * its reference taken) when the request has no body. False: *wrong says what cannot be in the slot, or is NULL with an
+ * exception set. The request's references are the caller's in either case.
+ */
+bool spey_environ_build(const struct spey_claim *claim, PyObject **idle, struct spey_request *request,
+                        const char **wrong);
+
+/* gateway.c */
+extern const char spey_serve_doc[];
+PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords);
+int spey_gateway_setup(void);
+
+#endif

@@ -1,0 +1,183 @@
+/*
+ * speyside._gateway: the worker's side of the server, in C. python/speyside/_gateway.pyi documents each function.
+ *
+ * The module holds the state of a process (one segment, one report function), so it exists once per process; it does
+ * no policy and reads no settings.
+ */
+#include "gateway.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In a child nothing of the parent's goes on: its threads are gone, and what it had started is the parent's. */
+static void forget_parent(void) {
+    spey_process.epoch++;
+    spey_process.stopping = false;
+    spey_process.serving_count = 0;
+    if (spey_process.serving != NULL)
+        memset(spey_process.serving, 0, spey_segment.thread_count * sizeof *spey_process.serving);
+}
+
+/* The numbers of a sequence of file descriptors, or NULL with an exception. */
+static int *take_descriptors(PyObject *sequence, size_t *count) {
+    PyObject *tuple = PySequence_Tuple(sequence);
+    if (tuple == NULL) return NULL;
+    *count = (size_t)PyTuple_Size(tuple);
+    int *numbers = PyMem_Malloc((*count + 1) * sizeof *numbers);
+    if (numbers == NULL) PyErr_NoMemory();
+    for (size_t i = 0; i < *count && numbers != NULL; i++) {
+        numbers[i] = PyObject_AsFileDescriptor(PyTuple_GetItem(tuple, (Py_ssize_t)i));
+        if (numbers[i] < 0) {
+            PyMem_Free(numbers);
+            numbers = NULL;
+        }
+    }
+    Py_DECREF(tuple);
+    return numbers;
+}
+
+static PyObject *attach_failed(const char *wrong) {
+    if (errno == 0) {
+        PyErr_SetString(PyExc_ValueError, wrong);
+        return NULL;
+    }
+    int error = errno;
+    PyObject *arguments = Py_BuildValue("(iN)", error, PyUnicode_FromFormat("%s: %s", wrong, strerror(error)));
+    if (arguments != NULL) PyErr_SetObject(PyExc_OSError, arguments);
+    Py_XDECREF(arguments);
+    return NULL;
+}
+
+static PyObject *attach(PyObject *module, PyObject *args, PyObject *keywords) {
+    (void)module;
+    static char *names[] = {"segment", "spool", "ports", NULL};
+    static bool watches_forks;
+    int segment, spool;
+    PyObject *ports;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "iiO:attach", names, &segment, &spool, &ports)) return NULL;
+    if (spey_process.serving_count > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "attach() while a thread serves");
+        return NULL;
+    }
+    size_t count;
+    int *doorbells = take_descriptors(ports, &count);
+    if (doorbells == NULL) return NULL;
+    const char *wrong = spey_attach(segment, spool, doorbells, count);
+    PyMem_Free(doorbells);
+    if (wrong != NULL) return attach_failed(wrong);
+    PyMem_Free(spey_process.serving);
+    spey_process.serving = PyMem_Calloc(spey_segment.thread_count, sizeof *spey_process.serving);
+    if (spey_process.serving == NULL) return PyErr_NoMemory();
+    if (!watches_forks) {
+        errno = pthread_atfork(NULL, NULL, forget_parent);
+        if (errno != 0) return PyErr_SetFromErrno(PyExc_OSError);
+        watches_forks = true;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords) {
+    (void)module;
+    static char *names[] = {"environs", "report", NULL};
+    PyObject *given, *report;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:configure", names, &given, &report)) return NULL;
+    if (!PyCallable_Check(report)) {
+        PyErr_SetString(PyExc_TypeError, "report must be callable");
+        return NULL;
+    }
+    PyObject *list = PySequence_List(given);
+    if (list == NULL) return NULL;
+    Py_ssize_t count = PyList_Size(list);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *environ = PyList_GetItem(list, i), *prepared = NULL;
+        if (environ == NULL || !PyDict_Check(environ))
+            PyErr_SetString(PyExc_TypeError, "environs must be a list of dicts");
+        else
+            prepared = spey_environ_prepare(environ);
+        if (prepared == NULL || PyList_SetItem(list, i, prepared) < 0) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    PyObject *environs = PyList_AsTuple(list);
+    Py_DECREF(list);
+    if (environs == NULL) return NULL;
+    spey_replace(&spey_process.environs, environs);
+    spey_replace(&spey_process.report, Py_NewRef(report));
+    Py_RETURN_NONE;
+}
+
+static PyObject *stop(PyObject *module, PyObject *unused) {
+    (void)module;
+    (void)unused;
+    spey_process.stopping = true;
+    /* A thread looks at the flag with the GIL and stores its sleep word with the GIL, so none is missed. */
+    for (uint32_t i = 0; spey_process.serving_count > 0 && i < spey_segment.thread_count; i++) {
+        if (spey_process.serving[i]) spey_wake(spey_sleep_word(spey_process.worker, i));
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *after_fork(PyObject *module, PyObject *number) {
+    (void)module;
+    long worker = PyLong_AsLong(number);
+    if (worker == -1 && PyErr_Occurred()) return NULL;
+    if (spey_segment.base == NULL || worker < 0 || (unsigned long)worker >= spey_segment.worker_count) {
+        PyErr_SetString(PyExc_ValueError, "the segment has no such worker");
+        return NULL;
+    }
+    if (spey_process.serving_count > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "after_fork() while a thread serves");
+        return NULL;
+    }
+    spey_process.stopping = false;
+    atomic_store(&spey_worker_entry((uint32_t)worker)->pid, (uint32_t)getpid());
+    Py_RETURN_NONE;
+}
+
+#define FAST(function) ((PyCFunction)(void (*)(void))(function))
+
+static PyMethodDef methods[] = {
+    {"attach", FAST(attach), METH_VARARGS | METH_KEYWORDS,
+     "attach(segment, spool, ports)\n--\n\nMaps the segment and remembers the descriptors. Called once, before forks."},
+    {"configure", FAST(configure), METH_VARARGS | METH_KEYWORDS,
+     "configure(environs, report)\n--\n\nTakes one base environ per listener, and the function told of faults."},
+    {"serve", FAST(spey_serve), METH_VARARGS | METH_KEYWORDS, spey_serve_doc},
+    {"stop", stop, METH_NOARGS, "stop()\n--\n\nMakes every serve() of this process return when its request is done."},
+    {"after_fork", after_fork, METH_O,
+     "after_fork(worker, /)\n--\n\nMakes this process a worker: forgets an earlier stop() and says its pid."},
+    {NULL, NULL, 0, NULL},
+};
+
+static int setup(PyObject *module) {
+    static bool done;
+    if (done) {
+        PyErr_SetString(PyExc_ImportError, "speyside._gateway can be loaded once per process");
+        return -1;
+    }
+    if (spey_environ_setup() < 0 || spey_gateway_setup() < 0 || spey_input_setup(module) < 0 ||
+        spey_reply_setup(module) < 0)
+        return -1;
+    done = true;
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)setup},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "speyside._gateway",
+    .m_doc = "The worker's side of Speyside: claims requests from the segment and runs the application.",
+    .m_size = 0,
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__gateway(void) {
+    return PyModuleDef_Init(&definition);
+}

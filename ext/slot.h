@@ -1,0 +1,100 @@
+/*
+ * The segment as a worker sees it: claiming a slot, sleeping and waking, publishing a reply, blocks.
+ *
+ * internal/wire/PROTOCOL.md is the contract; layout.h is generated from layout.txt beside it. Nothing here knows
+ * Python. Everything but spey_room_wait and spey_sleep is called with the GIL held, which is what makes the
+ * allocation of blocks and the registry of sleepers safe between the threads of one worker.
+ */
+#ifndef SPEY_SLOT_H
+#define SPEY_SLOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "layout.h"
+
+#define SPEY_STATE_MASK UINT64_C(0xff)
+#define SPEY_WORKER_SHIFT 16
+#define SPEY_WORKER_MASK (UINT64_C(0xffff) << SPEY_WORKER_SHIFT)
+
+/* The mapped segment. Every number in it was checked when it was attached and is never read from the segment again. */
+struct spey_segment {
+    uint8_t *base;
+    size_t size;
+    struct spey_window *window;
+    _Atomic uint32_t *entries;
+    struct spey_slot *slots;
+    uint8_t *ports;
+    uint8_t *workers;
+    _Atomic uint32_t *block_table;
+    uint8_t *homes;
+    uint8_t *blocks;
+    size_t worker_stride;
+    uint32_t window_mask;
+    uint32_t slot_count;
+    uint32_t port_count;
+    uint32_t slots_per_port;
+    uint32_t worker_count;
+    uint32_t thread_count;
+    uint32_t worker_blocks;
+    uint32_t block_count;
+    int spool;
+    int *doorbells; /* one eventfd per port */
+};
+
+/* One process has one segment: it is inherited over fork, and a second one would need a second front. */
+extern struct spey_segment spey_segment;
+
+/* A slot that this thread has claimed, until it is given back. */
+struct spey_claim {
+    struct spey_slot *slot; /* NULL: not ours, or not ours any more */
+    uint8_t *home;
+    uint64_t state; /* the value of State that is ours */
+    uint32_t index;
+    uint32_t produced;
+};
+
+enum spey_wait { SPEY_WAIT_ROOM, SPEY_WAIT_AGAIN, SPEY_WAIT_ABANDONED };
+
+/* Maps the segment. Returns NULL, or what is wrong with it (errno is 0 when it is the content). */
+const char *spey_attach(int segment, int spool, const int *doorbells, size_t count);
+
+struct spey_worker *spey_worker_entry(uint32_t worker);
+_Atomic uint32_t *spey_sleep_word(uint32_t worker, uint32_t thread);
+
+/* Takes the next request from the window; false when there is none. */
+bool spey_claim_next(uint32_t worker, struct spey_claim *claim);
+bool spey_window_empty(void);
+/* claimed → started. False: the front has taken the slot back. */
+bool spey_start(struct spey_claim *claim);
+/* Whether the front no longer wants the reply. */
+bool spey_abandoned(const struct spey_claim *claim);
+
+/* Sleeps until the word is no longer 1, at most a second. Returns at once when the window is not empty. */
+void spey_sleep(_Atomic uint32_t *word);
+/* Wakes whoever sleeps on the word. */
+void spey_wake(_Atomic uint32_t *word);
+
+/* Publishes a piece; the caller has made sure that there is room in the ring. */
+void spey_publish(struct spey_claim *claim, uint32_t block, uint32_t length);
+/* Tells the loop to look at the slot. */
+void spey_ring(uint32_t index);
+/* started → done, or abandoned → done, and rings. The slot is not touched after. */
+void spey_finish(struct spey_claim *claim);
+
+/* Whether one more piece may be published. */
+bool spey_ring_has_room(const struct spey_claim *claim);
+/* Takes a block of this worker's range. False: none is free. */
+bool spey_block_take(uint32_t worker, uint32_t *block);
+/* Gives back a block that was taken and never published. */
+void spey_block_drop(uint32_t worker, uint32_t block);
+/* Waits, at most a second, until there may be room to publish a piece in a block. Called without the GIL. */
+enum spey_wait spey_room_wait(const struct spey_claim *claim, uint32_t worker);
+
+static inline uint8_t *spey_block_at(uint32_t block) {
+    return spey_segment.blocks + (size_t)block * SPEY_BLOCK_SIZE;
+}
+
+#endif

@@ -1,0 +1,68 @@
+"""The worker's side of the server, in C (ext/): claims requests from the segment and runs the application.
+
+A process is one worker: attach in the zygote, before the forks; configure; after_fork in the child; then one serve per
+thread. There is one segment per process, and the module can be loaded once.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_Report = Callable[[str, str, str, str, BaseException | None], object]
+
+def attach(segment: int, spool: int, ports: Sequence[int]) -> None:
+    """Map the segment and remember the descriptors; they stay the caller's, and must stay open.
+
+    segment is a memfd sealed against shrinking and growing, spool the file with bodies that did not fit, ports one
+    eventfd per port. The header is checked here (PROTOCOL.md, layout.txt) and never read again. Called once, before any
+    fork; again it replaces the segment.
+
+    Raises OSError when mapping fails, ValueError when it is no segment of this version or not as large as it says,
+    RuntimeError while a thread serves.
+    """
+
+def configure(environs: Sequence[dict[str, object]], report: _Report) -> None:
+    """Take one base environ per listener, in the order of SpawnWorker, and the function that is told of faults.
+
+    A base environ has what is the same for every request: SERVER_NAME, SERVER_PORT, SCRIPT_NAME, SERVER_SOFTWARE, and the
+    wsgi.* keys but wsgi.input. It is copied now, and again for every request, which adds REQUEST_METHOD, PATH_INFO,
+    QUERY_STRING, RAW_URI, SERVER_PROTOCOL, REMOTE_ADDR, REMOTE_PORT, wsgi.input, CONTENT_TYPE and CONTENT_LENGTH when
+    the request has them, HTTP_*, and wsgi.url_scheme when the client came by https. REMOTE_ADDR and REMOTE_PORT are ''
+    on a Unix socket.
+
+    report(code, detail, method, path, exception) is called once for every fault, after the reply has been ended:
+    code is a SPY code, detail names the rule of PEP 3333, path is PATH_INFO, exception is None when none was raised.
+    Not a fault: BrokenPipeError from write() when the client has gone. What report itself raises goes to
+    sys.unraisablehook.
+
+    Raises TypeError.
+    """
+
+def serve(application: Callable[..., Any], worker: int, thread: int, limit: int = 0) -> int:
+    """Claim and serve requests in this thread; return how many were served.
+
+    Returns when stop() was called (what was started is finished first) or, with a limit, after so many requests.
+    While it waits, it runs signal handlers if this is the main thread; what they raise comes out of here after the
+    request at hand was cut and closed. What the application raises never does, SystemExit and KeyboardInterrupt
+    included: it is reported, the client gets 500 (or a cut reply), and the worker lives on.
+
+    The application may fork, but a child that returns from it does not serve: there serve raises what the
+    application raised, or RuntimeError, and the parent answers the request.
+
+    Raises RuntimeError before attach and configure, or when the thread number is taken; ValueError for numbers that the
+    segment does not have.
+    """
+
+def stop() -> None:
+    """Make every serve() of this process return soon, also those that begin later, until after_fork().
+
+    May be called in any thread and in signal handlers.
+    """
+
+def after_fork(worker: int, /) -> None:
+    """Make this process a worker: forget an earlier stop(), write the pid to the worker table.
+
+    A fork alone resets stop() too, and forgets the threads of the parent. Called again in a process that serves in
+    turns, it lets serve() run again after a stop().
+
+    Raises ValueError when the segment has no such worker, RuntimeError while a thread serves.
+    """
