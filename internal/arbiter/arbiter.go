@@ -1,0 +1,141 @@
+// Package arbiter keeps the zygote and its workers alive: it starts Python, has the application loaded once, has workers
+// forked, sees every death at once and replaces what died. Most callers need New and Arbiter.Run; Arbiter.Drain ends it.
+//
+// It knows neither sockets nor requests: what a death means for the requests of a worker is asked of Options.Dead, and
+// where to listen for a script of Options.Listen. It believes nothing that a zygote or worker says without checking it,
+// and it waits for nobody: one goroutine owns all state, and every method only sends to it.
+package arbiter
+
+import (
+	"context"
+	"log/slog"
+	"os"
+)
+
+// Listener is an address that the front listens on, as the application sees it in the environ.
+type Listener struct {
+	Name   string `json:"name"`   // SERVER_NAME
+	Port   string `json:"port"`   // SERVER_PORT
+	Scheme string `json:"scheme"` // wsgi.url_scheme
+}
+
+// Loaded is what is known of an application that has been loaded.
+type Loaded struct {
+	Name       string // as the user named it
+	Python     string // the version
+	Executable string // of Python
+	Framework  string // empty when it is not known
+	Workers    int    // 1 for a script that serves in its own thread
+	Threads    int    // per worker
+	Alone      bool   // a script that serves in its own thread
+}
+
+// Options say what to load and whom to tell. The functions are called one at a time, by the goroutine of Run except
+// Listen, and must not block.
+type Options struct {
+	Python     string   // the interpreter
+	App        string   // as the user named it
+	Script     bool     // run App as __main__
+	Dir        string   // change there first; empty for the current directory
+	PythonPath []string // put on sys.path
+	Workers    int
+	Threads    int
+	Segment    *os.File
+	Spool      *os.File
+	Ports      []*os.File
+	Log        *slog.Logger
+
+	// Listen answers a script's make_server. It may take its time, and is asked again when the script is run again.
+	Listen func(host string, port int) (Listener, error)
+	// Listeners returns what there is to listen on when a worker is spawned.
+	Listeners func() []Listener
+	// Loaded is told when the application is there, the first time and after each death of the zygote.
+	Loaded func(Loaded)
+	// Ready is told when a worker's threads claim.
+	Ready func(worker, pid int)
+	// Dead is told when a worker has died. Its number is given to a new process only after acknowledged was called.
+	Dead func(worker int, acknowledged func())
+	// Traceback is given the trimmed traceback of an application that failed to load, before Run returns or it is logged.
+	Traceback func(text string)
+}
+
+// Arbiter keeps one application's zygote and workers alive.
+type Arbiter struct {
+	options  Options
+	log      *slog.Logger
+	events   chan func()
+	finished chan struct{}
+
+	// What follows belongs to the goroutine of Run.
+	zygote      *zygote // nil while there is none
+	places      []place // by worker number
+	restarts    backoff // of the zygote
+	restarting  bool    // a new zygote is due
+	wasLoaded   bool    // the application was there once: failures from then on are retried
+	draining    bool
+	done        bool
+	result      error
+	lastStray   int
+	unexplained map[int]*worker // dead workers whose status the zygote has not told yet, by pid
+}
+
+// New returns an arbiter that has not started anything.
+func New(options Options) *Arbiter {
+	return &Arbiter{
+		options:     options,
+		log:         options.Log,
+		events:      make(chan func()),
+		finished:    make(chan struct{}),
+		places:      make([]place, options.Workers),
+		unexplained: map[int]*worker{},
+	}
+}
+
+// Run starts the zygote and keeps it and its workers alive until Drain or Kill, the end of a script, or the end of ctx,
+// which kills. It returns a *fault.Error when the application cannot be loaded the first time or a script has failed.
+func (a *Arbiter) Run(ctx context.Context) error {
+	defer close(a.finished)
+	if err := becomeSubreaper(); err != nil {
+		a.log.Warn("orphans will not be seen", "error", err)
+	}
+	stop := a.every(strayInterval, a.reapStrays)
+	defer stop()
+	a.startZygote()
+	over := ctx.Done()
+	for !a.done {
+		select {
+		case event := <-a.events:
+			event()
+		case <-over:
+			over = nil
+			a.result = ctx.Err()
+			a.kill()
+		}
+	}
+	return a.result
+}
+
+// Drain has every worker finish what it has started, then ends the zygote. It returns when everything has ended; when
+// ctx ends first, what is left is killed.
+func (a *Arbiter) Drain(ctx context.Context) {
+	a.post(a.drain)
+	select {
+	case <-a.finished:
+	case <-ctx.Done():
+		a.post(a.killLate)
+		<-a.finished
+	}
+}
+
+// Kill ends the zygote and every worker at once. It does not wait.
+func (a *Arbiter) Kill() {
+	go a.post(a.kill)
+}
+
+// post has the goroutine of Run call event; after Run has returned it does nothing.
+func (a *Arbiter) post(event func()) {
+	select {
+	case a.events <- event:
+	case <-a.finished:
+	}
+}

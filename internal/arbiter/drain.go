@@ -1,0 +1,151 @@
+package arbiter
+
+import (
+	"syscall"
+	"time"
+)
+
+const (
+	loadGrace     = 2 * time.Second // for a zygote that is told to end while it loads
+	strayInterval = 5 * time.Second
+)
+
+// drain starts the orderly end.
+func (a *Arbiter) drain() {
+	if a.draining || a.done {
+		return
+	}
+	a.draining = true
+	for _, at := range a.places {
+		if at.worker != nil {
+			a.drainWorker(at.worker)
+		}
+	}
+	if z := a.zygote; z != nil && !z.loaded {
+		z.process.signal(syscall.SIGTERM)
+		time.AfterFunc(loadGrace, func() { z.process.signal(syscall.SIGKILL) })
+	}
+	a.settle()
+}
+
+func (a *Arbiter) drainWorker(w *worker) {
+	if w.ordered || w.dead {
+		return
+	}
+	w.ordered = true
+	if err := w.control.send(bare{"DrainWorker"}, nil); err != nil {
+		a.log.Debug("worker did not take an order", "worker", w.number, "pid", w.pid, "error", err)
+	}
+}
+
+// settle goes the next step of an orderly end: the workers first, then the script or the zygote, then Run.
+func (a *Arbiter) settle() {
+	if !a.draining || a.done {
+		return
+	}
+	for _, at := range a.places {
+		waiting := at.worker != nil && !(at.worker.zygote.alone && at.worker.drained)
+		if waiting || at.reclaiming {
+			return
+		}
+	}
+	z := a.zygote
+	switch {
+	case z == nil && a.vacant():
+		a.finish(a.result)
+	case z == nil || !z.loaded || z.ending:
+	case a.options.Script:
+		z.ending = true
+		a.order(z, bare{"StopScript"}, nil)
+	default:
+		z.ending = true
+		z.control.dismiss()
+	}
+}
+
+func (a *Arbiter) vacant() bool {
+	for _, at := range a.places {
+		if at.worker != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// killLate ends what has not drained in time.
+func (a *Arbiter) killLate() {
+	for _, at := range a.places {
+		if w := at.worker; w != nil && !w.drained {
+			a.log.Warn("worker killed", "worker", w.number, "pid", w.pid, "reason", "it did not drain in time")
+		}
+	}
+	a.kill()
+}
+
+// kill ends everything at once.
+func (a *Arbiter) kill() {
+	a.draining = true
+	for _, at := range a.places {
+		if at.worker != nil {
+			at.worker.ordered = true
+			at.worker.kill()
+		}
+	}
+	if a.zygote != nil {
+		a.zygote.process.signal(syscall.SIGKILL)
+	}
+	a.settle()
+}
+
+// finish ends Run.
+func (a *Arbiter) finish(err error) {
+	if !a.done {
+		a.done, a.result = true, err
+	}
+}
+
+// reapStrays takes the status of children that nobody waits for: what workers had started before they died. A zombie
+// that is still there at the second look is one; others in this process wait for their own children sooner.
+func (a *Arbiter) reapStrays() {
+	for {
+		pid := zombie()
+		if pid == 0 || pid != a.lastStray || a.knows(pid) {
+			a.lastStray = pid
+			return
+		}
+		reapStray(pid)
+		a.lastStray = 0
+	}
+}
+
+func (a *Arbiter) knows(pid int) bool {
+	if a.zygote != nil && a.zygote.process.pid == pid || a.unexplained[pid] != nil {
+		return true
+	}
+	for _, at := range a.places {
+		if at.worker != nil && at.worker.pid == pid {
+			return true
+		}
+	}
+	return false
+}
+
+// every posts event again and again until stop is called.
+func (a *Arbiter) every(interval time.Duration, event func()) (stop func()) {
+	ticker := time.NewTicker(interval)
+	stopped := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-ticker.C:
+				a.post(event)
+			case <-stopped:
+				return
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(stopped)
+	}
+}

@@ -1,0 +1,81 @@
+package arbiter
+
+import "strings"
+
+// The orders, in the words of PROTOCOL.md, section 9.
+
+type loadApplication struct {
+	Type       string   `json:"type"`
+	App        string   `json:"app"`
+	Script     bool     `json:"script"`
+	Chdir      string   `json:"chdir"`
+	PythonPath []string `json:"pythonpath"`
+	Workers    int      `json:"workers"`
+	Threads    int      `json:"threads"`
+}
+
+type listenGranted struct {
+	Type string `json:"type"`
+	Host string `json:"host"`
+	Port int    `json:"port"`
+}
+
+type listenRefused struct {
+	Type  string `json:"type"`
+	Errno int    `json:"errno"`
+	Text  string `json:"text"`
+}
+
+type spawnWorker struct {
+	Type      string     `json:"type"`
+	Worker    int        `json:"worker"`
+	Listeners []Listener `json:"listeners"`
+}
+
+type bare struct {
+	Type string `json:"type"`
+}
+
+// fact is any message of a zygote or a worker. Which fields are set depends on the type; nothing in it is to be believed.
+type fact struct {
+	Type       string `json:"type"`
+	Host       string `json:"host"`
+	Port       int    `json:"port"`
+	Name       string `json:"name"`
+	Python     string `json:"python"`
+	Executable string `json:"executable"`
+	Framework  string `json:"framework"`
+	Alone      bool   `json:"alone"`
+	Code       string `json:"code"`
+	Text       string `json:"text"`
+	Hint       string `json:"hint"`
+	Traceback  string `json:"traceback"`
+	Worker     int    `json:"worker"`
+	Pid        int    `json:"pid"`
+	Status     int    `json:"status"`
+	Requests   int    `json:"requests"`
+}
+
+const longestText = 4096 // of one line that a zygote has written
+
+// line returns text as it may be shown on one line: without control characters, and not too long.
+func line(text string) string {
+	if len(text) > longestText {
+		text = text[:longestText]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// lines returns text as it may be shown on several lines.
+func lines(text string) string {
+	shown := strings.Split(text, "\n")
+	for i := range shown {
+		shown[i] = line(strings.ReplaceAll(shown[i], "\t", "    "))
+	}
+	return strings.Join(shown, "\n")
+}

@@ -1,0 +1,160 @@
+package arbiter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// errGone is returned for a process that no longer exists or was never ours.
+var errGone = errors.New("the process is gone")
+
+// process is a zygote or a worker, held by a pidfd: its number cannot be given to another process unnoticed.
+type process struct {
+	pid   int
+	pidfd *os.File
+
+	once   sync.Once
+	status int // as waitpid gives it, or unknownStatus
+}
+
+const unknownStatus = -1
+
+// becomeSubreaper makes this process the parent of workers whose zygote has died.
+func becomeSubreaper() error {
+	return unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+}
+
+// start starts the command and watches it. Nothing else may wait for it.
+func start(command *exec.Cmd) (*process, error) {
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	pid := command.Process.Pid
+	_ = command.Process.Release()
+	return open(pid)
+}
+
+// watch returns the process with this pid if it is a child of parent, or has been and is now ours.
+func watch(pid, parent int) (*process, error) {
+	if pid <= 1 {
+		return nil, errGone
+	}
+	p, err := open(pid)
+	if err != nil {
+		return nil, errGone
+	}
+	// Read after open: as long as the pidfd has not fired, the number is this process's.
+	is, err := parentOf(pid)
+	if err != nil || is != parent && is != os.Getpid() {
+		p.close()
+		return nil, errGone
+	}
+	return p, nil
+}
+
+func open(pid int) (*process, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("watching process %d: %w", pid, err)
+	}
+	return &process{pid: pid, pidfd: os.NewFile(uintptr(fd), "pidfd"), status: unknownStatus}, nil
+}
+
+// wait returns when the process has died. It occupies a goroutine, no thread.
+func (p *process) wait() {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Read(func(fd uintptr) bool {
+		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(ready, 0)
+		return n > 0 || err != nil && err != unix.EINTR
+	})
+}
+
+// signal sends a signal to this process and to no other.
+func (p *process) signal(number syscall.Signal) {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), number, nil, 0) })
+}
+
+// reap returns the status of a dead process if it is our child, else unknownStatus.
+func (p *process) reap() int {
+	p.once.Do(func() {
+		var status unix.WaitStatus
+		if pid, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil); err == nil && pid == p.pid {
+			p.status = int(status)
+		}
+	})
+	return p.status
+}
+
+func (p *process) close() { _ = p.pidfd.Close() }
+
+// parentOf reads the parent from /proc/PID/stat, whose second field is the name in parentheses.
+func parentOf(pid int) (int, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return 0, err
+	}
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("reading the parent of process %d: malformed", pid)
+	}
+	return strconv.Atoi(string(fields[1]))
+}
+
+// zombie returns the pid of a dead child that nobody has waited for, or 0.
+func zombie() int {
+	var info struct {
+		header [siginfoPid]byte
+		pid    int32
+		rest   [128]byte
+	}
+	err := unix.Waitid(unix.P_ALL, 0, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil {
+		return 0
+	}
+	return int(info.pid)
+}
+
+// siginfoPid is the offset of si_pid: three ints, and on 64-bit systems four bytes of padding.
+const siginfoPid = 8 + unsafe.Sizeof(uintptr(0))
+
+// reapStray takes the status of a child that nobody else waits for.
+func reapStray(pid int) {
+	_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+}
+
+// describe returns how a process ended, as fields of a log record.
+func describe(status int) []any {
+	wait := unix.WaitStatus(status)
+	switch {
+	case status == unknownStatus:
+		return []any{"status", "unknown"}
+	case wait.Signaled():
+		return []any{"signal", unix.SignalName(wait.Signal())}
+	}
+	return []any{"status", wait.ExitStatus()}
+}
+
+// exitStatus returns the status that the process exited with, or -1 when it did not exit by itself.
+func exitStatus(status int) int {
+	if status == unknownStatus {
+		return -1
+	}
+	return unix.WaitStatus(status).ExitStatus()
+}

@@ -1,0 +1,274 @@
+package arbiter
+
+import (
+	_ "embed"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"speyside.dev/speyside/internal/fault"
+)
+
+// bootProgram is what Python is started with: it finds Speyside's package, and says so when it cannot.
+//
+//go:embed boot.py
+var bootProgram string
+
+const (
+	exitTooOld = 96 // boot.py: this Python is older than 3.11
+
+	closeGrace   = 5 * time.Second  // between closing its control socket and death, before it is killed
+	spawnTimeout = 30 * time.Second // for a fork; a zygote that takes longer is replaced
+)
+
+// zygote is the process that loads the application and forks workers. Its fields belong to the goroutine of Run.
+type zygote struct {
+	process *process
+	control *control
+	loaded  bool
+	alone   bool         // it is worker 0 itself
+	ended   bool         // its script has come to its end
+	ending  bool         // it has been told to end
+	failure *fault.Error // what ApplicationFailed said
+}
+
+// startZygote starts Python and orders it to load the application.
+func (a *Arbiter) startZygote() {
+	a.restarting = false
+	if a.draining || a.done {
+		a.settle()
+		return
+	}
+	ours, theirs, err := newControl()
+	if err != nil {
+		a.zygoteFailed(fault.New(fault.PythonNotFound, "starting %s: %w", a.options.Python, err))
+		return
+	}
+	process, err := start(a.command(theirs))
+	theirs.Close()
+	if err != nil {
+		ours.close()
+		a.zygoteFailed(cannotStart(a.options.Python, err))
+		return
+	}
+	z := &zygote{process: process, control: ours}
+	a.zygote = z
+	a.converse(ours, process,
+		func(f fact) { a.zygoteSaid(z, f) },
+		func(err error) { a.zygoteMisspoke(z, err.Error()) },
+		func() { a.zygoteDied(z) })
+	order := loadApplication{
+		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
+		PythonPath: a.options.PythonPath, Workers: a.options.Workers, Threads: a.options.Threads,
+	}
+	a.order(z, order, nil)
+}
+
+// command is Python with the descriptors of PROTOCOL.md, section 9.
+func (a *Arbiter) command(control *os.File) *exec.Cmd {
+	command := exec.Command(a.options.Python, "-c", bootProgram)
+	command.Env = append(os.Environ(), "SPEYSIDE_PORTS="+strconv.Itoa(len(a.options.Ports)))
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	command.ExtraFiles = append([]*os.File{control, a.options.Segment, a.options.Spool}, a.options.Ports...)
+	return command
+}
+
+func cannotStart(python string, err error) *fault.Error {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.PythonNotFound, "there is no Python at %s", python)
+	}
+	return fault.New(fault.PythonNotFound, "starting %s: %w", python, err)
+}
+
+// order gives an order to the zygote. One that does not read its orders is of no use.
+func (a *Arbiter) order(z *zygote, order any, file *os.File) {
+	if err := z.control.send(order, file); err != nil && !errors.Is(err, syscall.EPIPE) {
+		a.log.Error("zygote did not take an order", "pid", z.process.pid, "error", err)
+		z.process.signal(syscall.SIGKILL)
+	}
+}
+
+// converse receives facts until the other side is silent and its process has died; said and died are then posted.
+func (a *Arbiter) converse(c *control, p *process, said func(fact), misspoke func(error), died func()) {
+	go func() {
+		p.wait()
+		c.hush()
+	}()
+	go func() {
+		for {
+			f, err := c.receive()
+			var malformed *malformedError
+			if errors.As(err, &malformed) {
+				a.post(func() { misspoke(err) })
+				continue
+			}
+			if err != nil {
+				break
+			}
+			a.post(func() { said(f) })
+		}
+		late := time.AfterFunc(closeGrace, func() { p.signal(syscall.SIGKILL) })
+		p.wait()
+		late.Stop()
+		a.post(died)
+	}()
+}
+
+func (a *Arbiter) zygoteSaid(z *zygote, f fact) {
+	if z != a.zygote {
+		return
+	}
+	switch f.Type {
+	case "ListenWanted":
+		a.listenWanted(z, f)
+	case "ApplicationLoaded":
+		a.applicationLoaded(z, f)
+	case "ApplicationFailed":
+		z.failure = applicationFailed(f)
+		if f.Traceback != "" && a.options.Traceback != nil {
+			a.options.Traceback(lines(f.Traceback))
+		}
+	case "WorkerSpawned":
+		a.workerSpawned(z, f)
+	case "SpawnFailed":
+		a.spawnFailed(z, f)
+	case "WorkerReaped":
+		a.workerReaped(f)
+	case "DrainWanted":
+		if a.options.Script {
+			a.drain()
+		}
+	case "ScriptEnded":
+		a.scriptEnded(z, f)
+	default:
+		a.zygoteMisspoke(z, "unknown fact "+line(f.Type))
+	}
+}
+
+// listenWanted asks the front to listen, away from the goroutine of Run: a host name may have to be looked up.
+func (a *Arbiter) listenWanted(z *zygote, f fact) {
+	if !a.options.Script || z.loaded || f.Port < 0 || f.Port > 65535 || len(f.Host) > 255 {
+		a.zygoteMisspoke(z, "ListenWanted out of place")
+		return
+	}
+	go func() {
+		listener, err := a.options.Listen(f.Host, f.Port)
+		a.post(func() {
+			if err == nil {
+				port, _ := strconv.Atoi(listener.Port)
+				a.order(z, listenGranted{Type: "ListenGranted", Host: listener.Name, Port: port}, nil)
+				return
+			}
+			errno := syscall.EADDRNOTAVAIL
+			errors.As(err, &errno)
+			a.order(z, listenRefused{Type: "ListenRefused", Errno: int(errno), Text: err.Error()}, nil)
+		})
+	}()
+}
+
+func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
+	if z.loaded || f.Alone && !a.options.Script {
+		a.zygoteMisspoke(z, "ApplicationLoaded out of place")
+		return
+	}
+	z.loaded, z.alone, a.wasLoaded = true, f.Alone, true
+	loaded := Loaded{
+		Name: line(f.Name), Python: line(f.Python), Executable: line(f.Executable), Framework: line(f.Framework),
+		Workers: len(a.places), Threads: a.options.Threads, Alone: f.Alone,
+	}
+	if z.alone {
+		loaded.Workers, loaded.Threads = 1, 1
+	}
+	a.log.Debug("application loaded", "name", loaded.Name, "pid", z.process.pid)
+	if a.options.Loaded != nil {
+		a.options.Loaded(loaded)
+	}
+	a.fill()
+	a.relieve()
+	a.settle()
+}
+
+func applicationFailed(f fact) *fault.Error {
+	entry := fault.ByCode(f.Code)
+	if entry == nil || entry.Exit == 0 {
+		entry = fault.ImportFailed
+	}
+	err := fault.New(entry, "%s", line(f.Text))
+	if f.Hint != "" {
+		err = err.WithHint("%s", line(f.Hint))
+	}
+	return err
+}
+
+// zygoteMisspoke ends a zygote that says what it cannot say; another one takes its place.
+func (a *Arbiter) zygoteMisspoke(z *zygote, what string) {
+	a.log.Error("zygote misspoke", "pid", z.process.pid, "what", what, "code", fault.WorkerMisspoke.Code)
+	z.process.signal(syscall.SIGKILL)
+}
+
+func (a *Arbiter) zygoteDied(z *zygote) {
+	status := z.process.reap()
+	z.control.close()
+	if z != a.zygote {
+		return
+	}
+	a.zygote = nil
+	a.dismissUnknown(z)
+	switch {
+	case a.draining || z.ended:
+		a.log.Debug("zygote ended", append([]any{"pid", z.process.pid}, describe(status)...)...)
+		a.drain()
+	case z.failure != nil:
+		a.zygoteFailed(z.failure)
+	case !z.loaded:
+		a.zygoteFailed(diedLoading(a.options.Python, status))
+	default:
+		a.log.Error("zygote died", append([]any{"pid", z.process.pid}, describe(status)...)...)
+		a.restart()
+	}
+	a.settle()
+}
+
+func diedLoading(python string, status int) *fault.Error {
+	if exitStatus(status) == exitTooOld {
+		return fault.New(fault.PythonTooOld, "%s is older than Python 3.11", python)
+	}
+	how := describe(status)
+	return fault.New(fault.ZygoteDied, "the process that loads the application died: %s %v", how[0], how[1])
+}
+
+// zygoteFailed ends Run when the application was never there, and tries again later when it was.
+func (a *Arbiter) zygoteFailed(err *fault.Error) {
+	if !a.wasLoaded {
+		a.finish(err)
+		return
+	}
+	a.log.Error("application failed to load", "error", err, "code", err.Fault.Code)
+	a.restart()
+}
+
+func (a *Arbiter) restart() {
+	a.restarting = true
+	delay := a.restarts.died(time.Now())
+	if delay > 0 {
+		a.log.Warn("zygote delayed", "delay", delay)
+	}
+	time.AfterFunc(delay, func() { a.post(a.startZygote) })
+}
+
+// scriptEnded ends Run with the script: there is nothing left to serve.
+func (a *Arbiter) scriptEnded(z *zygote, f fact) {
+	if !a.options.Script || !z.loaded || z.ended {
+		a.zygoteMisspoke(z, "ScriptEnded out of place")
+		return
+	}
+	z.ended = true
+	a.log.Debug("script ended", "pid", z.process.pid, "status", f.Status)
+	if f.Status != 0 {
+		a.result = fault.New(fault.ScriptFailed, "the script ended with exit status %d", f.Status)
+	}
+}

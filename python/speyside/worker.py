@@ -1,0 +1,226 @@
+"""A worker: a process that claims requests and runs the application, until it is told to drain.
+
+Most callers need work, which a forked process calls and never returns from. With one thread the application runs on the
+main thread, because signal handlers, event loops and SQLite's objects depend on it, and a helper thread listens for
+orders (SingleWorker). With more, the main thread obeys orders and runs signal handlers, and serves nothing
+(ThreadedWorker). Claiming and HTTP are the gateway's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from speyside import _gateway, report, streams
+from speyside.channel import Channel
+from speyside.failure import trimmed
+from speyside.loader import Application
+
+ORPHAN_GRACE = 10.0  # seconds that a request may go on when the front is gone and nobody waits for it
+
+
+class Worker:
+    """What both kinds of worker have: a number, a way to stop, and the facts they state."""
+
+    def __init__(self, number: int, channel: Channel) -> None:
+        _gateway.after_fork(number)
+        self.number = number
+        self.channel = channel
+        self.requests = 0
+        self.draining = False
+
+    def drain(self) -> None:
+        """Claim nothing more; what was started is finished. May be called in a signal handler."""
+        self.draining = True
+        _gateway.stop()
+
+    def drain_on_terminate(self) -> None:
+        """Drain at SIGTERM, unless the application has a handler of its own. For the main thread."""
+        if signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, nothing):
+            signal.signal(signal.SIGTERM, self._terminated)
+
+    def _terminated(self, number: int, frame: FrameType | None) -> None:
+        self.drain()
+
+    def ready(self) -> None:
+        """State that the threads claim."""
+        self.channel.send("WorkerReady", worker=self.number, pid=os.getpid())
+
+    def drained(self) -> None:
+        """State that nothing is claimed and nothing runs any more."""
+        self.channel.send("WorkerDrained", worker=self.number, requests=self.requests)
+
+
+class SingleWorker(Worker):
+    """A worker with one thread: whoever calls serve claims."""
+
+    def __init__(self, number: int, channel: Channel, zygote: Channel | None = None) -> None:
+        """The zygote's own channel is watched too, when the zygote itself is the worker."""
+        super().__init__(number, channel)
+        self._zygote = zygote
+        self._told_ready = False
+        self._paused = False
+
+    def listen(self) -> None:
+        """Start the helper thread that obeys orders."""
+        threading.Thread(target=self._obey, name="speyside-orders", daemon=True).start()
+
+    def serve(self, application: Application, limit: int = 0) -> int:
+        """Claim and serve in this thread, until told to stop or, with a limit, so many requests."""
+        if not self._told_ready:
+            self._told_ready = True
+            self.ready()
+        if self._paused and not self.draining:
+            self._paused = False
+            _gateway.after_fork(self.number)
+        served = _gateway.serve(application, self.number, 0, limit)
+        self.requests += served
+        return served
+
+    def pause(self) -> None:
+        """Make serve return; it may be called again."""
+        self._paused = True
+        _gateway.stop()
+
+    def _obey(self) -> None:
+        poll = select.poll()
+        channels = {channel.fileno(): channel for channel in (self.channel, self._zygote) if channel is not None}
+        for descriptor in channels:
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                order = channels[descriptor].receive()
+                if order is None:
+                    self.drain()
+                    time.sleep(ORPHAN_GRACE)
+                    vanish(0)
+                elif order.type == "DrainWorker":
+                    self.drain()
+
+
+class ThreadedWorker(Worker):
+    """A worker whose requests run on threads of their own, while the main thread obeys orders."""
+
+    def __init__(self, number: int, channel: Channel, threads: int, application: Application) -> None:
+        super().__init__(number, channel)
+        self._threads = threads
+        self._application = application
+        self._running = 0
+        self._failed = False
+        self._lock = threading.Lock()
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._about_to_claim = threading.Barrier(threads + 1)
+
+    def run(self) -> int:
+        """Serve until drained; return the exit status."""
+        for number in range(self._threads):
+            self._running += 1
+            thread = threading.Thread(target=self._serve, args=(number,), name=f"worker-thread-{number}", daemon=True)
+            thread.start()
+        self._about_to_claim.wait()
+        self.ready()
+        self._obey()
+        return 1 if self._failed else 0
+
+    def _serve(self, number: int) -> None:
+        self._about_to_claim.wait()
+        served = 0
+        try:
+            served = _gateway.serve(self._application, self.number, number)
+        except BaseException as error:  # the thread must be counted whatever happens
+            self._failed = True
+            tell_failed(error, self.number)
+            self.drain()
+        finally:
+            with self._lock:
+                self.requests += served
+                self._running -= 1
+            os.eventfd_write(self._wake, 1)
+
+    def _obey(self) -> None:
+        poll = select.poll()
+        poll.register(self._wake, select.POLLIN)
+        poll.register(self.channel.fileno(), select.POLLIN)
+        deadline = float("inf")
+        while self._running:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                vanish(0)
+            for descriptor, _ in poll.poll(None if deadline == float("inf") else left * 1000):
+                if descriptor == self._wake:
+                    os.eventfd_read(self._wake)
+                    continue
+                order = self.channel.receive()
+                if order is None:
+                    poll.unregister(descriptor)
+                    deadline = time.monotonic() + ORPHAN_GRACE
+                if order is None or order.type == "DrainWorker":
+                    self.drain()
+
+
+def work(number: int, threads: int, channel: Channel, application: Application) -> NoReturn:
+    """Be a worker until drained, then end the process."""
+    status = 1
+    try:
+        status = _work(number, threads, channel, application)
+    except BaseException as error:  # the process ends here, and never in the stack of the zygote or of a script
+        tell_failed(error, number)
+    leave(status)
+
+
+def _work(number: int, threads: int, channel: Channel, application: Application) -> int:
+    if threads > 1:
+        threaded = ThreadedWorker(number, channel, threads, application)
+        threaded.drain_on_terminate()
+        status = threaded.run()
+        threaded.drained()
+        return status
+    single = SingleWorker(number, channel)
+    single.drain_on_terminate()
+    single.listen()
+    single.serve(application)
+    single.drained()
+    return 0
+
+
+def tell_failed(error: BaseException, number: int) -> None:
+    """Log an exception that is not a request's."""
+    report.record("ERROR", "worker failed", trimmed(error), worker=number, pid=os.getpid(), error=type(error).__name__)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process as Python would: wait for the application's threads, run atexit, write what is left."""
+    ends: list[Callable[[], object]] = [
+        getattr(threading, "_shutdown"),  # noqa: B009 - there is no public way to end a forked process
+        getattr(atexit, "_run_exitfuncs"),  # noqa: B009
+    ]
+    for end in ends:
+        try:
+            end()
+        except BaseException as error:  # what fails at the end must not keep the process alive
+            report.record("ERROR", "exit handler failed", trimmed(error), pid=os.getpid())
+    vanish(status)
+
+
+def vanish(status: int) -> NoReturn:
+    """End the process at once; only what was printed is kept."""
+    streams.finish()
+    os._exit(status)
+
+
+def nothing(number: int, frame: FrameType | None) -> None:
+    """Handle a signal by doing nothing: the front decides. Programs that the application starts do not inherit it."""
+
+
+def ignore_signals() -> None:
+    """Leave INT and HUP, which a terminal sends to the whole foreground group, to the front."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, nothing)
+

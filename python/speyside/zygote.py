@@ -1,0 +1,197 @@
+"""The zygote: loads the application once and forks the workers, as the front orders (PROTOCOL.md, section 9).
+
+Most callers need main, with which the front starts Python. The zygote serves no request itself, except for a script
+with one worker and one thread (script.py). It ends when the front closes the control socket.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import platform
+import select
+import signal
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple, NoReturn
+
+from speyside import _gateway, environs, loader, report, streams, worker
+from speyside.channel import Channel, Order
+from speyside.failure import Failure
+from speyside.loader import Application
+
+CONTROL, SEGMENT, SPOOL, FIRST_PORT = 3, 4, 5, 6
+
+
+class Load(NamedTuple):
+    """What LoadApplication says."""
+
+    app: str
+    script: bool
+    chdir: str
+    pythonpath: list[str]
+    workers: int
+    threads: int
+
+
+class Child(NamedTuple):
+    """A worker as the zygote knows it."""
+
+    worker: int
+    pid: int
+
+
+class Zygote:
+    """Our side of the control socket, and the workers that were forked."""
+
+    def __init__(self, channel: Channel, load: Load) -> None:
+        self.channel = channel
+        self.load = load
+        self._children: dict[int, Child] = {}  # by pidfd
+
+    def wanted(self, host: str, port: int) -> tuple[str, int]:
+        """Ask the front to listen for a script; return where it does."""
+        self.channel.send("ListenWanted", host=host, port=port)
+        order = self._next()
+        if order.type == "ListenRefused":
+            raise OSError(order.number("errno"), order.text("text"))
+        return order.text("host"), order.number("port")
+
+    def loaded(self, application: Application, alone: bool) -> None:
+        """State that the application is there, and make what it has made cheap to fork."""
+        gc.collect()
+        gc.freeze()
+        self.channel.send(
+            "ApplicationLoaded",
+            name=self.load.app,
+            python=platform.python_version(),
+            executable=sys.executable,
+            framework=loader.framework(application),
+            alone=alone,
+        )
+
+    def fork_workers(self, application: Application, extra: Mapping[str, object], wake: int = -1) -> bool:
+        """Fork and reap until StopScript; False when the front is gone. A readable wake asks it to drain."""
+        poll = select.poll()
+        poll.register(self.channel.fileno(), select.POLLIN)
+        if wake >= 0:
+            poll.register(wake, select.POLLIN)
+        while True:
+            for descriptor, _ in poll.poll():
+                if descriptor in self._children:
+                    poll.unregister(descriptor)
+                    self._reap(descriptor)
+                elif descriptor == wake:
+                    os.eventfd_read(wake)
+                    self.channel.send("DrainWanted")
+                else:
+                    order = self.channel.receive()
+                    if order is None or order.type == "StopScript":
+                        return order is not None
+                    if order.type == "SpawnWorker":
+                        self._spawn(order, application, extra, poll)
+
+    def join(self, extra: Mapping[str, object]) -> worker.SingleWorker:
+        """Be the worker ourselves: wait for the order to spawn it, and answer with our own pid."""
+        order = self._next()
+        while order.type != "SpawnWorker" or not order.descriptors:
+            order = self._next()
+        number = order.number("worker")
+        self._configure(order, 1, 1, extra)
+        single = worker.SingleWorker(number, Channel(order.descriptors[0]), self.channel)
+        self.channel.send("WorkerSpawned", worker=number, pid=os.getpid())
+        single.listen()
+        return single
+
+    def _next(self) -> Order:
+        order = self.channel.receive()
+        if order is None:
+            worker.vanish(0)
+        return order
+
+    def _spawn(self, order: Order, application: Application, extra: Mapping[str, object], poll: select.poll) -> None:
+        number = order.number("worker")
+        if not order.descriptors:
+            return
+        descriptor = order.descriptors[0]
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(descriptor)
+            self.channel.send("SpawnFailed", worker=number, errno=error.errno, text=error.strerror)
+            return
+        if pid == 0:
+            self._be_worker(order, number, descriptor, application, extra)
+        os.close(descriptor)
+        watch = os.pidfd_open(pid)
+        self._children[watch] = Child(number, pid)
+        poll.register(watch, select.POLLIN)
+        self.channel.send("WorkerSpawned", worker=number, pid=pid)
+
+    def _be_worker(
+        self, order: Order, number: int, descriptor: int, application: Application, extra: Mapping[str, object]
+    ) -> NoReturn:
+        try:
+            self.channel.close()
+            for watch in self._children:
+                os.close(watch)
+            self._configure(order, self.load.threads, self.load.workers, extra)
+            worker.work(number, self.load.threads, Channel(descriptor), application)
+        finally:
+            os._exit(1)
+
+    def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> None:
+        bases = environs.build(order.objects("listeners"), threads, workers, extra)
+        _gateway.configure(bases, report.Report(order.number("worker")))
+
+    def _reap(self, watch: int) -> None:
+        child = self._children.pop(watch)
+        os.close(watch)
+        try:
+            status = os.waitpid(child.pid, 0)[1]
+        except ChildProcessError:
+            status = -1  # somebody else has asked: nobody knows
+        self.channel.send("WorkerReaped", worker=child.worker, pid=child.pid, status=status)
+
+
+def main() -> None:
+    """Load the application and obey the front."""
+    ports = int(os.environ.pop("SPEYSIDE_PORTS", "0"))
+    for descriptor in range(CONTROL, FIRST_PORT + ports):
+        os.set_inheritable(descriptor, False)
+    streams.install()
+    worker.ignore_signals()
+    channel = Channel(CONTROL)
+    order = channel.receive()
+    if order is None or order.type != "LoadApplication":
+        sys.exit(1)
+    try:
+        status = _run(channel, order, ports)
+    except Failure as failure:
+        channel.send("ApplicationFailed", **failure.fact())
+        status = 1
+    sys.exit(status)
+
+
+def _run(channel: Channel, order: Order, ports: int) -> int:
+    load = Load(
+        order.text("app"),
+        order.flag("script"),
+        order.text("chdir"),
+        order.texts("pythonpath"),
+        max(1, order.number("workers")),
+        max(1, order.number("threads")),
+    )
+    _gateway.attach(SEGMENT, SPOOL, list(range(FIRST_PORT, FIRST_PORT + ports)))
+    loader.prepare_path(load.pythonpath, load.chdir)
+    zygote = Zygote(channel, load)
+    if load.script:
+        from speyside import script
+
+        return script.Script(zygote).run()
+    application = loader.load(load.app)
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, worker.nothing)
+    zygote.loaded(application, alone=False)
+    zygote.fork_workers(application, {})
+    return 0
