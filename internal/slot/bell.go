@@ -23,11 +23,16 @@ func wake(word *uint32, n int) int {
 }
 
 // ring wakes n sleeping threads, of the least busy workers first. Only what FUTEX_WAKE says counts: a thread that was killed
-// asleep leaves its word at 1, and ringing it wakes nobody, so another is rung in its stead.
-func (s *Segment) ring(n int) {
+// asleep leaves its word at 1, and ringing it wakes nobody, so another is rung in its stead. It ends when nothing is left to
+// claim: on a shared CPU, whom we ring may have served everything and sleep again before we go on.
+func (q *Queue) ring(n int) {
+	s := q.segment
 	for range n + s.Workers*s.Threads {
+		if n == 0 || !q.Unclaimed() {
+			return
+		}
 		word := s.sleeper()
-		if n == 0 || word == nil {
+		if word == nil {
 			return
 		}
 		if atomic.CompareAndSwapUint32(word, 1, 0) && wake(word, 1) > 0 {

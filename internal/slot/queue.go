@@ -60,7 +60,7 @@ func (q *Queue) Flush() {
 	q.fresh = 0
 	q.mu.Unlock()
 	if fresh > 0 {
-		q.segment.ring(fresh)
+		q.ring(fresh)
 	}
 }
 
@@ -68,7 +68,7 @@ func (q *Queue) Flush() {
 // [Queue.Pressing] is true.
 func (q *Queue) Stalled() {
 	if q.Pressing() {
-		q.segment.ring(1)
+		q.ring(1)
 	}
 }
 

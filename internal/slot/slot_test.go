@@ -236,3 +236,21 @@ func TestHostileHeadDoesNotHangTheQueue(t *testing.T) {
 	q.Holds(3)
 	_ = unix.Munmap(memory)
 }
+
+func TestNobodyIsRungForWhatIsClaimedAlready(t *testing.T) {
+	s := small(t)
+	q := slot.NewQueue(s)
+	w := join(t, s, 0, 0)
+	s.Fill(0, 1)
+	q.Push(0)
+	if _, ok := w.Take(); !ok {
+		t.Fatal("nothing to take")
+	}
+	sleepWord(t, s, 0, 0)
+	q.Flush()
+	s.Fill(1, 1)
+	q.Push(1)
+	if !q.Pressing() { // the sleeper's word is still up
+		t.Fatal("a thread was rung for nothing")
+	}
+}
