@@ -2,6 +2,7 @@ package arbiter
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -64,6 +65,9 @@ func (c *control) send(order any, file *os.File) error {
 // receive waits for the next fact. Descriptors that come along are refused by the kernel: there is no room for them.
 func (c *control) receive() (fact, error) {
 	n, err := c.conn.Read(c.buffer)
+	for errors.Is(err, unix.ECONNRESET) { // said once, when it has left orders unread; its facts come after
+		n, err = c.conn.Read(c.buffer)
+	}
 	switch {
 	case err != nil:
 		return fact{}, err

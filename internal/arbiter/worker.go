@@ -258,8 +258,11 @@ func (a *Arbiter) workerReaped(f fact) {
 func (a *Arbiter) logDeath(w *worker, status int) {
 	delete(a.unexplained, w.pid)
 	log := a.log.Warn
-	if w.ordered && exitStatus(status) == 0 {
+	switch {
+	case exitStatus(status) == 0 && w.ordered:
 		log = a.log.Debug
+	case exitStatus(status) == 0 && w.drained:
+		log = a.log.Info
 	}
 	log("worker reaped", append([]any{"worker", w.number, "pid", w.pid}, describe(status)...)...)
 	if w.process != nil && !w.zygote.alone {

@@ -1,7 +1,6 @@
 package arbiter
 
 import (
-	_ "embed"
 	"errors"
 	"io/fs"
 	"os"
@@ -13,14 +12,13 @@ import (
 	"speyside.dev/speyside/internal/fault"
 )
 
-// bootProgram is what Python is started with: it finds Speyside's package, and says so when it cannot.
-//
-//go:embed boot.py
-var bootProgram string
+// How Python ends when it has not come as far as stating a fact.
+const (
+	exitNoModule = 1 // -m: there is no such module
+	exitUsage    = 2 // -P is of Python 3.11
+)
 
 const (
-	exitTooOld = 96 // boot.py: this Python is older than 3.11
-
 	closeGrace   = 5 * time.Second  // between closing its control socket and death, before it is killed
 	spawnTimeout = 30 * time.Second // for a fork; a zygote that takes longer is replaced
 )
@@ -29,6 +27,7 @@ const (
 type zygote struct {
 	process *process
 	control *control
+	booted  bool // Speyside's package was found: it has stated a fact
 	loaded  bool
 	alone   bool         // it is worker 0 itself
 	ended   bool         // its script has come to its end
@@ -70,7 +69,7 @@ func (a *Arbiter) startZygote() {
 
 // command is Python with the descriptors of PROTOCOL.md, section 9.
 func (a *Arbiter) command(control *os.File) *exec.Cmd {
-	command := exec.Command(a.options.Python, "-c", bootProgram)
+	command := exec.Command(a.options.Python, "-P", "-m", "speyside.boot")
 	command.Env = append(os.Environ(), "SPEYSIDE_PORTS="+strconv.Itoa(len(a.options.Ports)))
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.ExtraFiles = append([]*os.File{control, a.options.Segment, a.options.Spool}, a.options.Ports...)
@@ -122,7 +121,9 @@ func (a *Arbiter) zygoteSaid(z *zygote, f fact) {
 	if z != a.zygote {
 		return
 	}
+	z.booted = true
 	switch f.Type {
+	case "ZygoteBooted":
 	case "ListenWanted":
 		a.listenWanted(z, f)
 	case "ApplicationLoaded":
@@ -225,7 +226,7 @@ func (a *Arbiter) zygoteDied(z *zygote) {
 	case z.failure != nil:
 		a.zygoteFailed(z.failure)
 	case !z.loaded:
-		a.zygoteFailed(diedLoading(a.options.Python, status))
+		a.zygoteFailed(diedLoading(a.options.Python, status, z.booted))
 	default:
 		a.log.Error("zygote died", append([]any{"pid", z.process.pid}, describe(status)...)...)
 		a.restart()
@@ -233,8 +234,11 @@ func (a *Arbiter) zygoteDied(z *zygote) {
 	a.settle()
 }
 
-func diedLoading(python string, status int) *fault.Error {
-	if exitStatus(status) == exitTooOld {
+func diedLoading(python string, status int, booted bool) *fault.Error {
+	switch exit := exitStatus(status); {
+	case !booted && exit == exitNoModule:
+		return fault.New(fault.ExtensionMissing, "%s cannot import Speyside, as it says above", python)
+	case !booted && exit == exitUsage:
 		return fault.New(fault.PythonTooOld, "%s is older than Python 3.11", python)
 	}
 	how := describe(status)

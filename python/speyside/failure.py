@@ -13,6 +13,7 @@ import traceback
 LONGEST = 32768
 _OURS = os.path.dirname(__file__) + os.sep
 _IMPORTLIB = os.path.dirname(importlib.__file__ or "") + os.sep
+_ESCAPES = {code: f"\\x{code:02x}" for code in [*range(32), 127, *range(128, 160)] if chr(code) not in "\t\n"}
 _FROZEN = ("<frozen importlib", "<frozen runpy")
 
 
@@ -37,7 +38,7 @@ def trimmed(error: BaseException) -> str:
     """Format an exception with its causes, without the frames of Speyside and of the import machinery."""
     told = traceback.TracebackException.from_exception(error, compact=True)
     _trim(told)
-    text = "".join(told.format())
+    text = "".join(told.format()).translate(_ESCAPES)
     return text if len(text) <= LONGEST else "…" + text[-LONGEST:]
 
 

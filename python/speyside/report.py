@@ -28,13 +28,12 @@ class Report:
 
 
 def record(level: str, event: str, after: str = "", **fields: object) -> None:
-    """Write one record: time, level, event, fields, then the lines of after."""
+    """Write one record: time, level, event, fields, then the lines of after, indented so that none looks like a record."""
     at = time.strftime("%Y-%m-%d %H:%M:%S %z")
     told = "".join(f" {name}={_value(str(value))}" for name, value in fields.items())
-    if after and not after.endswith("\n"):
-        after += "\n"
+    lines = [f"{at} {level:5} {event}{told}", *(f"    {line}" for line in after.splitlines())]
     if sys.stderr is not None:
-        sys.stderr.write(f"{at} {level:5} {event}{told}\n{after}")
+        sys.stderr.write("\n".join(lines) + "\n")
 
 
 def _value(text: str) -> str:

@@ -223,4 +223,3 @@ def ignore_signals() -> None:
     """Leave INT and HUP, which a terminal sends to the whole foreground group, to the front."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, nothing)
-

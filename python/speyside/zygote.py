@@ -1,6 +1,6 @@
 """The zygote: loads the application once and forks the workers, as the front orders (PROTOCOL.md, section 9).
 
-Most callers need main, with which the front starts Python. The zygote serves no request itself, except for a script
+Most callers need run, which boot.py calls. The zygote serves no request itself, except for a script
 with one worker and one thread (script.py). It ends when the front closes the control socket.
 """
 
@@ -15,12 +15,11 @@ import sys
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
-from speyside import _gateway, environs, loader, report, streams, worker
+from speyside import _gateway, environs, loader, report, worker
 from speyside.channel import Channel, Order
-from speyside.failure import Failure
 from speyside.loader import Application
 
-CONTROL, SEGMENT, SPOOL, FIRST_PORT = 3, 4, 5, 6
+SEGMENT, SPOOL, FIRST_PORT = 4, 5, 6
 
 
 class Load(NamedTuple):
@@ -154,26 +153,8 @@ class Zygote:
         self.channel.send("WorkerReaped", worker=child.worker, pid=child.pid, status=status)
 
 
-def main() -> None:
-    """Load the application and obey the front."""
-    ports = int(os.environ.pop("SPEYSIDE_PORTS", "0"))
-    for descriptor in range(CONTROL, FIRST_PORT + ports):
-        os.set_inheritable(descriptor, False)
-    streams.install()
-    worker.ignore_signals()
-    channel = Channel(CONTROL)
-    order = channel.receive()
-    if order is None or order.type != "LoadApplication":
-        sys.exit(1)
-    try:
-        status = _run(channel, order, ports)
-    except Failure as failure:
-        channel.send("ApplicationFailed", **failure.fact())
-        status = 1
-    sys.exit(status)
-
-
-def _run(channel: Channel, order: Order, ports: int) -> int:
+def run(channel: Channel, order: Order, ports: int) -> int:
+    """Load the application as ordered, and obey until the end; return the exit status, or raise Failure."""
     load = Load(
         order.text("app"),
         order.flag("script"),
@@ -182,6 +163,7 @@ def _run(channel: Channel, order: Order, ports: int) -> int:
         max(1, order.number("workers")),
         max(1, order.number("threads")),
     )
+    worker.ignore_signals()
     _gateway.attach(SEGMENT, SPOOL, list(range(FIRST_PORT, FIRST_PORT + ports)))
     loader.prepare_path(load.pythonpath, load.chdir)
     zygote = Zygote(channel, load)
