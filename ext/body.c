@@ -122,7 +122,8 @@ void spey_body_finish(struct spey_reply *reply, bool cut) {
         reply->claim.slot = NULL;
         return;
     }
-    if (!cut && !reply->gone) {
+    /* A cut reply of which nothing has left becomes the front's 500; of another one, what was taken is sent. */
+    if (!reply->gone && (!cut || reply->claim.produced > 0)) {
         if (!reply->closed) spey_head_close(reply, SPEY_NO_LENGTH);
         (void)spey_body_flush(reply); /* when it fails, spey_finish finds the same state and gives the slot back */
     }

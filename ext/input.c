@@ -148,7 +148,10 @@ static bool copy_out(struct spey_input *input, uint8_t *to, size_t length, size_
     if (input->kind == SPEY_BODY_SPOOL && length >= SPOOL_BUFFER) {
         uint64_t position = input->position;
         input->position += length; /* first, for another thread that reads while this one has no GIL */
-        if (!read_spool(input, to, length, position)) return false;
+        if (!read_spool(input, to, length, position)) {
+            if (input->position == position + length) input->position = position;
+            return false;
+        }
         *copied = length;
         return true;
     }

@@ -133,7 +133,8 @@ class Front:
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
     def seal(self) -> None:
-        fcntl.fcntl(self.segment, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        if not fcntl.fcntl(self.segment, fcntl.F_GET_SEALS):
+            fcntl.fcntl(self.segment, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
 
     def attach(self, environs: list[dict[str, object]] | None = None) -> Front:
         self.seal()
