@@ -52,8 +52,10 @@ type Port struct {
 	waiting   []Waiter
 	bodies    []*Body
 
+	loop  *loop.Loop
 	scan  *loop.Class
 	timer loop.Timer
+	pace  pace
 }
 
 // NewPort returns port number index of the segment.
@@ -70,7 +72,7 @@ func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index
 }
 
 // Attach joins the port to its loop's timers.
-func (p *Port) Attach(l *loop.Loop) { p.scan = l.NewClass(scanEvery) }
+func (p *Port) Attach(l *loop.Loop) { p.loop, p.scan = l, l.NewClass(scanEvery) }
 
 // InFlight is how many requests are with the workers or in line.
 func (p *Port) InFlight() int { return p.inFlight }
@@ -106,6 +108,7 @@ func (p *Port) Unwait(w Waiter) {
 // Turn implements [loop.Idler]: it hands out replies, admits who waits, and rings for what was pushed.
 func (p *Port) Turn(events int) {
 	p.collect()
+	p.pace.tick(p.loop.Clock.Nanos)
 	for n := min(len(p.waiting), len(p.free)); n > 0 && len(p.waiting) > 0; n-- {
 		w := p.waiting[0]
 		p.waiting = append(p.waiting[:0], p.waiting[1:]...)
@@ -125,6 +128,14 @@ func (p *Port) Sleep() bool { return p.segment.Sleep(p.index) }
 
 // Awake implements [loop.Idler].
 func (p *Port) Awake() { p.segment.Awake(p.index) }
+
+// Nap implements [loop.Idler].
+func (p *Port) Nap() time.Duration {
+	if p.pace.perMilli == 0 || p.queue.AnyAsleep() {
+		return 0
+	}
+	return p.pace.nap(p.queue.InWindow())
+}
 
 // Pressing implements [loop.Idler].
 func (p *Port) Pressing() bool { return p.inFlight > 0 && p.queue.Pressing() }
@@ -150,6 +161,7 @@ func (p *Port) look(e *Exchange) {
 	case !fine:
 		e.abandon(fault.WorkerMisspoke)
 	case news:
+		p.pace.replies++
 		e.receiver.Progress(e)
 	}
 }

@@ -47,6 +47,8 @@ type Idler interface {
 	// Sleep is called before the loop blocks and reports whether it may; if so, Awake follows.
 	Sleep() bool
 	Awake()
+	// Nap is how long the loop should look away altogether, after which there is more to do at once; 0 for not at all.
+	Nap() time.Duration
 	// Pressing reports that the loop should come back within a millisecond even if nothing happens.
 	Pressing() bool
 }
@@ -254,8 +256,14 @@ func (l *Loop) runPosted() (stopped bool) {
 // wait returns the number of events. It blocks only while the idler agrees.
 func (l *Loop) wait() (int, error) {
 	sleeping := l.idler != nil
-	if sleeping && !l.idler.Sleep() {
-		return l.rawWait(0)
+	if sleeping {
+		if nap := l.idler.Nap(); nap > 0 {
+			rawSleep(nap)
+			return l.rawWait(0)
+		}
+		if !l.idler.Sleep() {
+			return l.rawWait(0)
+		}
 	}
 	n, err := l.block()
 	if sleeping {
@@ -288,6 +296,15 @@ func (l *Loop) untilTimer() int {
 	}
 	left := time.Duration(next - l.Clock.now())
 	return max(0, int((left+time.Millisecond-1)/time.Millisecond))
+}
+
+// rawSleep sleeps behind the scheduler's back, for less than a millisecond. A signal ends it early.
+func rawSleep(d time.Duration) {
+	span := unix.NsecToTimespec(int64(d))
+	_, _, errno := syscall.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&span)), 0, 0)
+	if errno == unix.EINTR {
+		runtime.Gosched()
+	}
 }
 
 // rawWait calls epoll_wait behind the scheduler's back, for a millisecond at most. The runtime interrupts it with a signal

@@ -145,10 +145,11 @@ func TestDateIsAnIMFFixdateOfNow(t *testing.T) {
 // idler counts how often it was asked.
 type idler struct{ turns, sleeps, awakes atomic.Int64 }
 
-func (i *idler) Turn(int)       { i.turns.Add(1) }
-func (i *idler) Sleep() bool    { return i.sleeps.Add(1)%3 != 0 }
-func (i *idler) Awake()         { i.awakes.Add(1) }
-func (i *idler) Pressing() bool { return false }
+func (i *idler) Turn(int)           { i.turns.Add(1) }
+func (i *idler) Sleep() bool        { return i.sleeps.Add(1)%3 != 0 }
+func (i *idler) Awake()             { i.awakes.Add(1) }
+func (i *idler) Nap() time.Duration { return 0 }
+func (i *idler) Pressing() bool     { return false }
 
 func TestIdlerIsAskedBeforeEachSleepAndToldAfter(t *testing.T) {
 	i := &idler{}

@@ -38,7 +38,7 @@ func (q *Queue) Push(i uint32) {
 
 // toWindow writes one entry; false when the window is full.
 func (q *Queue) toWindow(i uint32) bool {
-	if q.inWindow() >= len(q.segment.entries) {
+	if q.InWindow() >= len(q.segment.entries) {
 		return false
 	}
 	tail := q.tail.Load()
@@ -73,10 +73,10 @@ func (q *Queue) Stalled() {
 }
 
 // Unclaimed reports that the window is not empty.
-func (q *Queue) Unclaimed() bool { return q.inWindow() > 0 }
+func (q *Queue) Unclaimed() bool { return q.InWindow() > 0 }
 
-// inWindow is how many entries are not claimed yet. The head is the workers' word: a value beyond reason counts as full.
-func (q *Queue) inWindow() int {
+// InWindow is how many entries are not claimed yet. The head is the workers' word: a value beyond reason counts as full.
+func (q *Queue) InWindow() int {
 	tail := q.tail.Load()
 	n := tail - atomic.LoadUint64(&q.segment.window.Head)
 	return int(min(n, uint64(len(q.segment.entries))))
@@ -86,7 +86,7 @@ func (q *Queue) inWindow() int {
 func (q *Queue) Len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.count + q.inWindow()
+	return q.count + q.InWindow()
 }
 
 // Holds reports whether slot i is in line: in Go memory or in the window.
@@ -100,7 +100,7 @@ func (q *Queue) Holds(i uint32) bool {
 	}
 	entries := uint64(len(q.segment.entries))
 	tail := q.tail.Load()
-	for n := range uint64(q.inWindow()) {
+	for n := range uint64(q.InWindow()) {
 		if atomic.LoadUint32(&q.segment.entries[(tail-1-n)%entries]) == i {
 			return true
 		}
@@ -110,4 +110,7 @@ func (q *Queue) Holds(i uint32) bool {
 
 // Pressing reports that a request waits in the window while a thread sleeps: that thread was not rung, or the one that was
 // is dead, stopped, or behind somebody else's GIL.
-func (q *Queue) Pressing() bool { return q.Unclaimed() && q.segment.anyAsleep() }
+func (q *Queue) Pressing() bool { return q.Unclaimed() && q.AnyAsleep() }
+
+// AnyAsleep reports that a thread of some worker sleeps.
+func (q *Queue) AnyAsleep() bool { return q.segment.anyAsleep() }

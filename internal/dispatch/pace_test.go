@@ -1,0 +1,44 @@
+//go:build linux
+
+package dispatch
+
+import (
+	"testing"
+	"time"
+)
+
+func TestLoopNapsOnlyWhenSeveralRepliesWillHaveComeAndNoThreadRunsDry(t *testing.T) {
+	for _, c := range []struct {
+		name              string
+		perMilli, waiting int
+		want              time.Duration
+	}{
+		{"fast and a long line", 100, 60, 200 * time.Microsecond},
+		{"half of the line is taken sooner", 100, 20, 100 * time.Microsecond},
+		{"the line would be empty at once", 100, 4, 0},
+		{"replies too rare", 5, 1000, 0},
+		{"nobody waits", 100, 0, 0},
+	} {
+		p := pace{perMilli: c.perMilli}
+		if got := p.nap(c.waiting); got != c.want {
+			t.Errorf("%s: %v instead of %v", c.name, got, c.want)
+		}
+	}
+}
+
+func TestPaceIsThatOfTheLastMillisecond(t *testing.T) {
+	p := pace{}
+	p.replies = 40
+	p.tick(int64(500 * time.Microsecond))
+	if p.perMilli != 0 {
+		t.Fatalf("%d per millisecond, measured over half of one", p.perMilli)
+	}
+	p.tick(int64(2 * time.Millisecond))
+	if p.perMilli != 20 {
+		t.Fatalf("%d per millisecond", p.perMilli)
+	}
+	p.tick(int64(time.Second))
+	if p.perMilli != 0 {
+		t.Fatalf("%d per millisecond after a second without a reply", p.perMilli)
+	}
+}
