@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 from setuptools import Command, Extension, setup
-from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, ExecError
 
 ROOT = Path(__file__).parent
 ABI = "cp311"
+PROGRAM = "speyside"
 SOURCES = ["module", "slot", "environ", "input", "reply", "body", "gateway"]
 
 
@@ -79,7 +79,7 @@ class BuildProgram(Command):
 
     def get_outputs(self) -> list[str]:
         assert self.build_dir is not None
-        return [str(Path(self.build_dir) / "speyside")]
+        return [str(Path(self.build_dir) / PROGRAM)]
 
     def run(self) -> None:
         if not any((ROOT / "cmd" / "speyside").glob("*.go")):
@@ -90,28 +90,21 @@ class BuildProgram(Command):
         output = Path(self.get_outputs()[0]).absolute()
         output.parent.mkdir(parents=True, exist_ok=True)
         version = self.distribution.get_version()
-        command = ["go", "build", "-trimpath", "-ldflags", f"-s -w -X main.version={version}", "-o", str(output)]
+        linker = f"-s -w -X speyside.dev/speyside/internal/settings.Version={version}"
+        command = ["go", "build", "-trimpath", "-ldflags", linker, "-o", str(output)]
         self.announce(" ".join(command), level=2)
         try:
-            subprocess.run(
-                [*command, "./cmd/speyside"], cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True
-            )
+            subprocess.run([*command, "./cmd/speyside"], cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
         except subprocess.CalledProcessError as error:
             raise ExecError(f"go build failed with status {error.returncode}; its output is above") from error
 
-
-build.sub_commands = [*build.sub_commands]
-if not any(name == "build_scripts" for name, _ in build.sub_commands):
-    build.sub_commands.append(("build_scripts", None))
-build.sub_commands = [
-    (name, (lambda self: True) if name == "build_scripts" else when) for name, when in build.sub_commands
-]
 
 if sys.platform != "linux":
     print("speyside: Speyside runs on Linux only, for now", file=sys.stderr)
 
 compiler_flags, linker_flags = flags()
 setup(
+    scripts=[PROGRAM],  # its being there makes setuptools build and install scripts; BuildProgram makes it
     cmdclass={"build_ext": BuildExtension, "build_scripts": BuildProgram},
     options={"bdist_wheel": {"py_limited_api": ABI}},
     ext_modules=[

@@ -5,9 +5,9 @@ thread. There is one segment per process, and the module can be loaded once.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-_Report = Callable[[str, str, str, str, BaseException | None], object]
+_Report: TypeAlias = Callable[[str, str, str, str, BaseException | None], object]
 
 def attach(segment: int, spool: int, ports: Sequence[int]) -> None:
     """Map the segment and remember the descriptors; they stay the caller's, and must stay open.

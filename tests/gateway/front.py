@@ -139,7 +139,9 @@ class Front:
     def attach(self, environs: list[dict[str, object]] | None = None) -> Front:
         self.seal()
         _gateway.attach(self.segment, self.spool, self.doorbells)
-        _gateway.configure([base_environ()] if environs is None else environs, lambda *fault: self.reports.append(fault))
+        _gateway.configure(
+            [base_environ()] if environs is None else environs, lambda *fault: self.reports.append(fault)
+        )
         _gateway.after_fork(0)
         return self
 

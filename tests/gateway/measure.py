@@ -1,7 +1,7 @@
 """Measures the worker's side of a request: python tests/gateway/measure.py [rounds]
 
-64 slots are filled and served again and again by serve(), with nobody on the other side; what is printed is the CPU time of
-one request from claim to done, application included, for a few shapes. The first line is what Python alone takes to
+64 slots are filled and served again and again by serve(), with nobody on the other side; what is printed is the CPU
+time of one request from claim to done, application included, for a few shapes. The first line is what Python alone takes to
 call the application with a start_response that does nothing.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import conftest  # noqa: F401  (finds the extension)
-from front import N, SIZES, Front
+from front import SIZES, Front, N
 from speyside import _gateway
 
 SLOTS = 64
@@ -74,7 +74,7 @@ def measure(front: Front, application: Any, rounds: int, **request: Any) -> floa
 
 def bare(rounds: int) -> float:
     environ: dict[str, object] = {}
-    start_response = {}.pop  # a function in C that takes two arguments and does next to nothing
+    start_response = dict[object, object]().pop  # a function in C that takes two arguments and does next to nothing
     times = []
     for _ in range(rounds):
         start = time.perf_counter_ns()
@@ -88,13 +88,14 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
     front = Front(slots=SLOTS, window=SLOTS).attach()
     print(f"{bare(rounds):7.0f} ns  python alone")
-    for name, application, request in [
+    shapes: list[tuple[str, Any, dict[str, Any]]] = [
         ("hello", hello, dict(fields=WRK)),
         ("hello with a length", hello_length, dict(fields=WRK)),
         ("generator with a length", stream, dict(fields=WRK)),
         ("hello, a browser's headers", hello, dict(fields=BROWSER, target=b"/some/path?with=query")),
         ("hello, POST of 100 bytes", hello, dict(fields=WRK, method=b"POST", body=b"x" * 100)),
-    ]:
+    ]
+    for name, application, request in shapes:
         print(f"{measure(front, application, rounds, **request):7.0f} ns  {name}")
 
 

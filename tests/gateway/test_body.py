@@ -69,7 +69,12 @@ def test_the_length_of_the_application_is_kept(front: Front) -> None:
 @pytest.mark.parametrize("size", [15000, 15560, 15570, 16384, 40000, 100_000, 120_000])
 def test_large_bodies_fill_blocks(front: Front, size: int) -> None:
     body = bytes(range(256)) * (size // 256 + 1)
-    for shape in ([body], [body[: size // 3], body[size // 3 :]], iter([body]), [body[i : i + 999] for i in range(0, size, 999)]):
+    for shape in (
+        [body],
+        [body[: size // 3], body[size // 3 :]],
+        iter([body]),
+        [body[i : i + 999] for i in range(0, size, 999)],
+    ):
         whole = b"".join(shape) if isinstance(shape, list) else body
         reply = front.ask(returning(shape))
         assert reply.body == whole
@@ -147,7 +152,9 @@ def test_without_start_response_it_is_told(front: Front, body: Any) -> None:
     assert codes(front) == ["SPY0303"]
 
 
-@pytest.mark.parametrize("body", [["text"], ("text",), [b"a", "text"], [None], [3], [bytearray(b"x")], "text", b"bytes", None])
+@pytest.mark.parametrize(
+    "body", [["text"], ("text",), [b"a", "text"], [None], [3], [bytearray(b"x")], "text", b"bytes", None]
+)
 def test_bodies_that_are_not_bytes_are_told(front: Front, body: Any) -> None:
     assert front.ask(returning(body)).failed
     assert "PEP 3333" in front.reports[0][1] and "bytes" in front.reports[0][1]
@@ -166,7 +173,9 @@ def test_what_cannot_be_iterated_is_told(front: Front) -> None:
     assert codes(front) == ["SPY0301"]
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), RecursionError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), SystemExit(3), KeyboardInterrupt(), GeneratorExit(), RecursionError()]
+)
 def test_exceptions_are_told_and_the_worker_lives_on(front: Front, error: BaseException) -> None:
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         if environ["PATH_INFO"] == "/before":

@@ -105,7 +105,16 @@ def test_names_in_any_case_are_one_key(front: Front) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [b"Proxy", b"proxy", b"PROXY", b"Content-Length", b"CONTENT-length", b"Transfer-Encoding", b"X_Real_IP", b"Content_Type"],
+    [
+        b"Proxy",
+        b"proxy",
+        b"PROXY",
+        b"Content-Length",
+        b"CONTENT-length",
+        b"Transfer-Encoding",
+        b"X_Real_IP",
+        b"Content_Type",
+    ],
 )
 def test_headers_that_would_deceive_are_left_out(front: Front, name: bytes) -> None:
     plain = front.environ(fields=[])

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from front import Front, N, until
 
-KINDS = [pytest.param(N.BodyInline, id="inline"), pytest.param(N.BodyBlocks, id="blocks"), pytest.param(N.BodySpool, id="spool")]
+KINDS = [
+    pytest.param(N.BodyInline, id="inline"),
+    pytest.param(N.BodyBlocks, id="blocks"),
+    pytest.param(N.BodySpool, id="spool"),
+]
 
 
 def reading(front: Front, read: Callable[[Any], Any], body: bytes, kind: int) -> Any:
@@ -45,8 +49,8 @@ def test_without_a_body_everything_is_empty(front: Front) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_at_once(front: Front, kind: int) -> None:
     body = body_for(kind)
-    for read in (lambda i: i.read(), lambda i: i.read(-1), lambda i: i.read(None), lambda i: i.read(10**9)):
-        assert reading(front, read, body, kind) == body
+    for arguments in ((), (-1,), (None,), (10**9,)):
+        assert reading(front, lambda i, a=arguments: i.read(*a), body, kind) == body
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,10 +144,11 @@ def test_after_the_request_every_use_raises(front: Front, kind: int) -> None:
     front.ask(application, method=b"POST", body=b"a\nb\nc" * 2000 if kind != N.BodyNone else b"", kind=kind)
     source = kept[0]
     front.environ()  # another request, which must not wake it
-    for call in (source.read, source.readline, source.readlines, lambda: source.readinto(bytearray(1)), lambda: next(source),
-                 lambda: iter(source)):  # fmt: skip
+    for use in ("read", "readline", "readlines", "__next__", "__iter__"):
         with pytest.raises(ValueError, match="the request is over"):
-            call()
+            getattr(source, use)()
+    with pytest.raises(ValueError, match="the request is over"):
+        source.readinto(bytearray(1))
     del source, kept[:]
     gc.collect()
 

@@ -76,7 +76,9 @@ def test_arguments_are_checked(front: Front) -> None:
 def test_serving_comes_after_attaching() -> None:
     code = "from speyside import _gateway as g\ntry: g.serve(print, 0, 0)\nexcept RuntimeError as e: print(e)\ng.stop()"
     path = os.pathsep.join(sys.path)
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
     assert done.stdout.strip() == "serve() comes after attach() and configure()", done.stderr
 
 
@@ -177,7 +179,9 @@ def test_an_exception_of_a_handler_comes_out_of_serve(front: Front, handler: lis
 
 
 @pytest.mark.parametrize("shape", ["list", "iterable"])
-def test_an_exception_of_a_handler_while_waiting_for_room_cuts_the_reply(front: Front, handler: list[int], shape: str) -> None:
+def test_an_exception_of_a_handler_while_waiting_for_room_cuts_the_reply(
+    front: Front, handler: list[int], shape: str
+) -> None:
     closed: list[int] = []
 
     class Body:

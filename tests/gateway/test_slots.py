@@ -373,6 +373,11 @@ def test_several_threads_share_blocks_and_slots() -> None:
             front.ring(0, thread)
         return served >= 400
 
-    with front.serving(application, 0), front.serving(application, 1), front.serving(application, 2), front.serving(application, 3):
+    with (
+        front.serving(application, 0),
+        front.serving(application, 1),
+        front.serving(application, 2),
+        front.serving(application, 3),
+    ):
         until(turn, 60)
     assert front.blocks_in_use() == 0 and not front.reports
