@@ -23,8 +23,8 @@ def attach(segment: int, spool: int, ports: Sequence[int]) -> None:
 def configure(environs: Sequence[dict[str, object]], report: _Report) -> None:
     """Take one base environ per listener, in the order of SpawnWorker, and the function that is told of faults.
 
-    A base environ has what is the same for every request: SERVER_NAME, SERVER_PORT, SCRIPT_NAME, SERVER_SOFTWARE, and the
-    wsgi.* keys but wsgi.input. It is copied now, and again for every request, which adds REQUEST_METHOD, PATH_INFO,
+    A base environ has what is the same for every request: SERVER_NAME, SERVER_PORT, SCRIPT_NAME, SERVER_SOFTWARE, and
+    the wsgi.* keys but wsgi.input. It is copied now, and again for every request, which adds REQUEST_METHOD, PATH_INFO,
     QUERY_STRING, RAW_URI, SERVER_PROTOCOL, REMOTE_ADDR, REMOTE_PORT, wsgi.input, CONTENT_TYPE and CONTENT_LENGTH when
     the request has them, HTTP_*, and wsgi.url_scheme when the client came by https. REMOTE_ADDR and REMOTE_PORT are ''
     on a Unix socket.

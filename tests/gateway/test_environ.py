@@ -4,6 +4,7 @@ from typing import Any
 from wsgiref.validate import check_environ
 
 import pytest
+
 from front import Front, N, base_environ
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from front import Front, N, Reply, base_environ, until
 from speyside import _gateway
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from front import SIZES, STRUCTS, Front, N, Reply, until
 from speyside import _gateway
 
