@@ -1,8 +1,8 @@
 """Measures the worker's side of a request: python tests/gateway/measure.py [rounds]
 
 64 slots are filled and served again and again by serve(), with nobody on the other side; what is printed is the CPU
-time of one request from claim to done, application included, for a few shapes. The first line is what Python alone takes
-to call the application with a start_response that does nothing.
+time of one request from claim to done, application included, for a few shapes. The first line is what Python alone
+takes to call the application with a start_response that does nothing.
 """
 
 import statistics
