@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package arbiter keeps the zygote and its workers alive: it starts Python, has the application loaded once, has workers
 // forked, sees every death at once and replaces what died. Most callers need New and Arbiter.Run; Arbiter.Drain ends it.
 //

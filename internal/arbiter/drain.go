@@ -1,3 +1,5 @@
+//go:build linux
+
 package arbiter
 
 import (
@@ -44,8 +46,7 @@ func (a *Arbiter) settle() {
 		return
 	}
 	for _, at := range a.places {
-		waiting := at.worker != nil && !(at.worker.zygote.alone && at.worker.drained)
-		if waiting || at.reclaiming {
+		if w := at.worker; w != nil && !(w.zygote.alone && w.drained) {
 			return
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package arbiter
 
 import (
@@ -33,12 +35,13 @@ type worker struct {
 	drained bool
 	silent  bool // its end of the control socket is closed
 	dead    bool
-	status  int // as the zygote said
+	refused bool // it misspoke, and is not listened to any more
+	status  int  // as the zygote said
 }
 
 // fill spawns a worker at every number that is free.
 func (a *Arbiter) fill() {
-	if a.zygote == nil || !a.zygote.loaded || a.zygote.ended || a.draining || a.done {
+	if z := a.zygote; z == nil || !z.loaded || z.ended || z.dead || a.draining || a.done {
 		return
 	}
 	for number := range a.places {
@@ -137,7 +140,7 @@ func (a *Arbiter) spawnLate(w *worker) {
 }
 
 func (a *Arbiter) workerSaid(w *worker, f fact) {
-	if w.dead {
+	if w.dead || w.refused {
 		return
 	}
 	if w.pid == 0 && w.zygote != a.zygote && f.Pid > 0 { // its zygote died before it could say
@@ -162,10 +165,11 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 
 // workerMisspoke ends a worker that says what it cannot say.
 func (a *Arbiter) workerMisspoke(w *worker, what string) {
-	if w.dead {
+	if w.dead || w.refused {
 		return
 	}
 	a.log.Error("worker misspoke", "worker", w.number, "pid", w.pid, "what", what, "code", fault.WorkerMisspoke.Code)
+	w.refused = true
 	w.kill()
 }
 
@@ -192,9 +196,14 @@ func (a *Arbiter) workerDied(w *worker) {
 	w.dead = true
 	at := &a.places[w.number]
 	at.worker, at.reclaiming = nil, true
-	a.explain(w)
-	if !w.ordered && !w.zygote.alone {
+	switch {
+	case w.zygote.alone:
+		w.zygote.dead = true
+	case !w.ordered && w.pid != 0:
 		a.delay(w.number)
+	}
+	if w.pid != 0 {
+		a.explain(w)
 	}
 	a.options.Dead(w.number, func() {
 		go a.post(func() {

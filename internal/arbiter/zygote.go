@@ -1,3 +1,5 @@
+//go:build linux
+
 package arbiter
 
 import (
@@ -32,6 +34,8 @@ type zygote struct {
 	alone   bool         // it is worker 0 itself
 	ended   bool         // its script has come to its end
 	ending  bool         // it has been told to end
+	dead    bool         // it was a worker and has died as such
+	refused bool         // it misspoke, and is not listened to any more
 	failure *fault.Error // what ApplicationFailed said
 }
 
@@ -118,7 +122,7 @@ func (a *Arbiter) converse(c *control, p *process, said func(fact), misspoke fun
 }
 
 func (a *Arbiter) zygoteSaid(z *zygote, f fact) {
-	if z != a.zygote {
+	if z != a.zygote || z.refused {
 		return
 	}
 	z.booted = true
@@ -208,6 +212,7 @@ func applicationFailed(f fact) *fault.Error {
 // zygoteMisspoke ends a zygote that says what it cannot say; another one takes its place.
 func (a *Arbiter) zygoteMisspoke(z *zygote, what string) {
 	a.log.Error("zygote misspoke", "pid", z.process.pid, "what", what, "code", fault.WorkerMisspoke.Code)
+	z.refused = true
 	z.process.signal(syscall.SIGKILL)
 }
 

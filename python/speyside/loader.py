@@ -204,7 +204,7 @@ def _bind(factory: Callable[..., object], spelled: str, arguments: list[Any], ke
 
 def _check_arguments(found: object, spelled: str) -> None:
     """Refuse what is plainly no WSGI application: a factory without its parentheses, or an ASGI application."""
-    function = found if hasattr(found, "__code__") else getattr(type(found), "__call__", None)
+    function = found if hasattr(found, "__code__") else vars(type(found)).get("__call__")
     code = getattr(function, "__code__", None)
     if code is None:
         return

@@ -28,7 +28,7 @@ class Report:
 
 
 def record(level: str, event: str, after: str = "", **fields: object) -> None:
-    """Write one record: time, level, event, fields, then the lines of after, indented so that none looks like a record."""
+    """Write one record: time, level, event, fields; then the lines of after, none of which can pass for a record."""
     at = time.strftime("%Y-%m-%d %H:%M:%S %z")
     told = "".join(f" {name}={_value(str(value))}" for name, value in fields.items())
     lines = [f"{at} {level:5} {event}{told}", *(f"    {line}" for line in after.splitlines())]

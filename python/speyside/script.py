@@ -1,8 +1,8 @@
 """Script mode: a file is run once as `__main__`, and the server that it starts is Speyside.
 
-Most callers need Script.run. The script's make_server and its kin end up in Script.serve: with one worker and one thread
-the thread that called serves, so that the script sees what the application changes; with more, workers are forked and
-the thread waits. A script that ends without having served is served by its `application`, then `app`.
+Most callers need Script.run. The script's make_server and its kin end up in Script.serve: with one worker and one
+thread the thread that called serves, so that the script sees what the application changes; with more, workers are
+forked and the thread waits. A script that ends without having served is served by its `application`, then `app`.
 """
 
 from __future__ import annotations
