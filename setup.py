@@ -86,12 +86,10 @@ class BuildProgram(Command):
             self.warn("cmd/speyside has no Go files: only the extension is built")
             return
         if shutil.which("go") is None:
-            raise ExecError("building speyside needs Go 1.25 or newer (go is not on PATH); see https://go.dev/dl")
+            raise ExecError("building speyside needs Go 1.26 or newer (go is not on PATH); see https://go.dev/dl")
         output = Path(self.get_outputs()[0]).absolute()
         output.parent.mkdir(parents=True, exist_ok=True)
-        version = self.distribution.get_version()
-        linker = f"-s -w -X speyside.dev/speyside/internal/settings.Version={version}"
-        command = ["go", "build", "-trimpath", "-ldflags", linker, "-o", str(output)]
+        command = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", str(output)]
         self.announce(" ".join(command), level=2)
         try:
             subprocess.run([*command, "./cmd/speyside"], cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)

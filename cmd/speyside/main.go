@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"speyside.dev/speyside"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
@@ -47,11 +48,7 @@ func serve(s *settings.Settings) error {
 	defer signal.Stop(signals)
 	drain := make(chan struct{})
 	go relay(ctx, signals, drain, stop)
-	return runServer(ctx, s, drain)
-}
-
-func runServer(context.Context, *settings.Settings, <-chan struct{}) error {
-	return errors.New("nothing serves yet")
+	return speyside.Run(ctx, s, drain, func(started speyside.Started) { printBanner(os.Stderr, started) })
 }
 
 // relay turns signals into the two ways to end: closing drain, then stop.

@@ -143,6 +143,9 @@ func (f *Front) Stop() {
 	}
 }
 
+// Close gives everything back when Run was never called.
+func (f *Front) Close() error { return errors.Join(f.closeLanes(), f.closeListeners()) }
+
 func (f *Front) closeListeners() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,3 +1,3 @@
 """Speyside: a WSGI server. The program is `speyside`; this package is the Python side of it."""
 
-__version__ = "0.1.0"
+from speyside._version import __version__ as __version__

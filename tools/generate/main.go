@@ -27,6 +27,7 @@ var outputs = []output{
 	{"ext/layout.h", makeLayoutC},
 	{"ext/faults.h", makeFaultsC},
 	{"python/speyside/_faults.py", makeFaultsPython},
+	{"python/speyside/_version.py", makeVersionPython},
 	{"docs/settings.md", makeSettingsDoc},
 	{"docs/errors.md", makeErrorsDoc},
 }

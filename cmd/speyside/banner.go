@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"speyside.dev/speyside"
+	"speyside.dev/speyside/internal/settings"
+)
+
+// printBanner says, in one look, where the server is, what it serves and how to end it.
+func printBanner(w io.Writer, s speyside.Started) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n  Speyside %s is serving %s\n\n", settings.Version, application(s))
+	for _, url := range s.URLs {
+		fmt.Fprintf(&b, "    %s\n", url)
+	}
+	fmt.Fprintf(&b, "\n  %-10s %s\n", "workers", concurrency(s))
+	fmt.Fprintf(&b, "  %-10s %s, %s\n", "Python", s.Python, s.Executable)
+	fmt.Fprintf(&b, "  %-10s in %s\n", "started", s.Took.Round(time.Millisecond))
+	fmt.Fprintf(&b, "  %-10s Ctrl-C finishes what was accepted; again stops at once\n\n", "stop")
+	_, _ = io.WriteString(w, b.String()) // one write, so that log lines do not come between
+}
+
+func application(s speyside.Started) string {
+	if s.Framework == "" {
+		return s.App
+	}
+	return s.App + " (" + s.Framework + ")"
+}
+
+func concurrency(s speyside.Started) string {
+	text := fmt.Sprintf("%d × %s", s.Workers, plural(s.Threads, "thread"))
+	if s.Script && s.Workers*s.Threads == 1 {
+		text += " (a script may keep state in globals; for more: --workers 2 --threads 4)"
+	}
+	return text
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
