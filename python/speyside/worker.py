@@ -122,8 +122,8 @@ class ThreadedWorker(Worker):
         """Serve until drained; return the exit status."""
         for number in range(self._threads):
             self._running += 1
-            thread = threading.Thread(target=self._serve, args=(number,), name=f"worker-thread-{number}", daemon=True)
-            thread.start()
+            # Not daemons: a thread that the application starts inherits it, and would be cut off at the end.
+            threading.Thread(target=self._serve, args=(number,), name=f"worker-thread-{number}").start()
         self._about_to_claim.wait()
         self.ready()
         self._obey()
@@ -172,6 +172,7 @@ def work(number: int, threads: int, channel: Channel, application: Application) 
         status = _work(number, threads, channel, application)
     except BaseException as error:  # the process ends here, and never in the stack of the zygote or of a script
         tell_failed(error, number)
+        _gateway.stop()
     leave(status)
 
 

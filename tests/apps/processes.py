@@ -1,0 +1,37 @@
+"""Tells about the process that serves, and does to it what the path says."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+
+caught = []
+atexit.register(lambda: print("atexit", os.getpid()))
+signal.signal(
+    signal.SIGUSR1, lambda number, frame: caught.append(threading.current_thread() is threading.main_thread())
+)
+
+
+def application(environ, start_response):
+    action = environ["PATH_INFO"].strip("/")
+    if action == "kill":
+        print("last words")
+        os.kill(os.getpid(), signal.SIGKILL)
+    if action == "exit":
+        os._exit(7)
+    if action == "sleep":
+        time.sleep(1)
+    if action == "signal":
+        os.kill(os.getpid(), signal.SIGUSR1)
+        while not caught:
+            time.sleep(0.001)
+    if action == "thread":
+        threading.Thread(target=lambda: (time.sleep(0.3), print("thread ended"))).start()
+    if action == "broken":
+        sys.stdout = None
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    main = threading.current_thread() is threading.main_thread()
+    flags = environ["wsgi.multithread"], environ["wsgi.multiprocess"]
+    return [f"pid={os.getpid()} ppid={os.getppid()} main={main} flags={flags} caught={caught}".encode()]

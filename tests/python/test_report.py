@@ -1,0 +1,52 @@
+"""Records of the log: readable, on one line, and harmless."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from speyside import _faults, failure, loader, report
+
+
+def test_exception_is_told_with_request_and_trimmed_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError("bad\x1b[2J\nvalue")
+    except ValueError as error:
+        report.Report(3)(_faults.APPLICATION_RAISED, "raised by the call", "GET", '/a b"\n\x1b[2J', error)
+    told = capsys.readouterr().err.splitlines()
+    at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}"
+    request = r'method=GET path="/a b\\"\\n\\x1b\[2J" worker=3 pid=\d+ code=SPY0301 detail="raised by the call"'
+    assert re.fullmatch(f"{at} ERROR application raised {request}", told[0])
+    assert told[1] == "    Traceback (most recent call last):"
+    assert told[-2:] == ["    ValueError: bad\\x1b[2J", "    value"]
+    assert all(line.startswith("    ") for line in told[1:])
+
+
+def test_record_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stream:
+        def __init__(self) -> None:
+            self.writes: list[str] = []
+
+        def write(self, text: str) -> None:
+            self.writes.append(text)
+
+    stream = Stream()
+    monkeypatch.setattr("sys.stderr", stream)
+    report.record("INFO", "said", "first\nsecond", empty="", number=1)
+    assert len(stream.writes) == 1
+    assert stream.writes[0].endswith(' INFO  said empty="" number=1\n    first\n    second\n')
+
+
+def test_causes_are_trimmed_too() -> None:
+    with pytest.raises(failure.Failure) as caught:
+        loader.load("does_not_exist_at_all")
+    shown = failure.trimmed(caught.value)
+    assert "loader.py" not in shown
+    assert "ModuleNotFoundError: No module named 'does_not_exist_at_all'" in shown
+
+
+def test_long_traceback_keeps_its_end() -> None:
+    shown = failure.trimmed(ValueError("x" * 100_000 + "end"))
+    assert len(shown) <= failure.LONGEST + 1
+    assert shown.endswith("end\n")
