@@ -1,7 +1,8 @@
 """Development servers of frameworks that a script starts at its end: the call returns at once, and Speyside serves.
 
 Most callers need take_over. Flask's app.run() ends in werkzeug's run_simple, which is replaced when it is
-imported; nothing is imported on behalf of a script that does not. Bottle and others go through wsgiref, see simple_server.
+imported; nothing is imported on behalf of a script that does not. Bottle and others go through wsgiref, which
+simple_server.py replaces.
 """
 
 from __future__ import annotations

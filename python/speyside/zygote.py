@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import os
-import platform
 import select
 import signal
 import sys
@@ -63,7 +62,7 @@ class Zygote:
         self.channel.send(
             "ApplicationLoaded",
             name=self.load.app,
-            python=platform.python_version(),
+            python=sys.version.split()[0],
             executable=sys.executable,
             framework=loader.framework(application),
             alone=alone,

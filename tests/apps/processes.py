@@ -22,7 +22,8 @@ def application(environ, start_response):
     if action == "exit":
         os._exit(7)
     if action == "sleep":
-        time.sleep(1)
+        print("sleeping")
+        time.sleep(0.5)
     if action == "signal":
         os.kill(os.getpid(), signal.SIGUSR1)
         while not caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -34,10 +35,7 @@ def wait_for_death(*pids: int) -> None:
             descriptor = os.pidfd_open(one)
         except ProcessLookupError:
             continue
-        waiter = threading.Thread(target=lambda: __import__("select").select([descriptor], [], []), daemon=True)
-        waiter.start()
-        waiter.join(20)
-        assert not waiter.is_alive(), f"process {one} lives on"
+        assert select.select([descriptor], [], [], 20)[0], f"process {one} lives on"
         os.close(descriptor)
 
 
@@ -75,12 +73,10 @@ def test_terminated_worker_finishes_and_is_replaced(threads: int) -> None:
         answers: list[str] = []
         client = threading.Thread(target=lambda: answers.append(program.get("/sleep")))
         client.start()
-        while True:
-            other = program.get() if threads > 1 else ""
-            if other or client.is_alive():
-                break
+        program.wait_for("sleeping")
         os.kill(first, signal.SIGTERM)
         client.join()
+        assert pid(answers[0]) == first
         program.wait_for(f"worker reaped worker=0 pid={first} status=0")
         assert pid(program.get()) != first
         assert program.interrupt() == 0
