@@ -89,7 +89,7 @@ def framework(application: object) -> str:
 
 
 def _import(name: str) -> ModuleType:
-    is_file = name.endswith(SUFFIXES) or os.sep in name
+    is_file = _is_file(name)
     try:
         return _import_file(name) if is_file else importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -100,6 +100,13 @@ def _import(name: str) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         raise _import_failed(name, error) from error
+
+
+def _is_file(name: str) -> bool:
+    """Tell a path from a module: `shop.wsgi` is a file where there is one, else the module wsgi of the package shop."""
+    if os.sep in name or name.endswith(".py") or os.path.isfile(name):
+        return True
+    return name.endswith(SUFFIXES) and not all(part.isidentifier() for part in name.split("."))
 
 
 def _import_failed(name: str, error: BaseException) -> Failure:

@@ -68,6 +68,12 @@ RULES = {
     "expires-now": _pattern(
         "expires", rf"^{HTTP_DATE}$", "<date>", "the time of the answer; Cache-Control is compared"
     ),
+    "field-list": _pattern(
+        "body",
+        r"(HTTP_(?:ACCEPT|X_TWICE)='[^',]*), ?",
+        r"\1,",
+        "repeated fields are one list, joined by a comma and optional space (RFC 9110 5.3)",
+    ),
     "flask-session-cookie": _pattern(
         "set-cookie",
         r"session=(\.?[\w-]+)\.[\w-]+\.[\w-]+;",
