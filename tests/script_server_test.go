@@ -306,3 +306,13 @@ func cmdHold(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Setenv(args[0], port)
 }
+
+// cmdFree sets VARIABLE to a port that nobody listens on: free VARIABLE
+func cmdFree(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 1, "free VARIABLE")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	ts.Check(errors.Join(err, listener.Close()))
+	ts.Setenv(args[0], port)
+}

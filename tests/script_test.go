@@ -83,6 +83,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"raw":      cmdRaw,
 	"connects": cmdConnects,
 	"hold":     cmdHold,
+	"free":     cmdFree,
 }
 
 // need fails the script when a command is used in a way that it does not know.
