@@ -77,9 +77,11 @@ class SingleWorker(Worker):
         if not self._told_ready:
             self._told_ready = True
             self.ready()
-        if self._paused and not self.draining:
+        if self._paused:
             self._paused = False
-            _gateway.after_fork(self.number)
+            _gateway.after_fork(self.number)  # undoes stop(), also that of an order to drain: look at it afterwards
+        if self.draining:
+            return 0
         served = _gateway.serve(application, self.number, 0, limit)
         self.requests += served
         return served
