@@ -6,12 +6,16 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"speyside.dev/speyside/internal/fault"
 )
@@ -417,6 +421,30 @@ func TestWorkerThatMisspeaksIsKilled(t *testing.T) {
 	s := begin(t, "worker-babbles", func(o *Options) { o.Workers = 1 })
 	s.waitLog("worker misspoke")
 	s.waitLog("signal=SIGKILL")
+}
+
+func TestStrayIsReapedAtTheSecondLook(t *testing.T) {
+	s := begin(t, "app")
+	s.waitReady(2)
+	out, err := exec.Command("sh", "-c", "true & echo $!").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+		t.Skipf("the shell has waited for its child itself: %v", err)
+	}
+	for look := 1; look <= 2; look++ {
+		looked := make(chan bool)
+		s.post(func() { s.reapStrays(); close(looked) })
+		<-looked
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); (err == nil) != (look == 1) {
+			t.Errorf("look %d: %v", look, err)
+		}
+	}
 }
 
 func TestTextsOfAWorkerAreMadeHarmless(t *testing.T) {
