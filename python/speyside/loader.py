@@ -25,14 +25,17 @@ SUFFIXES = (".py", ".wsgi")
 VARIADIC = 0x04  # CO_VARARGS of inspect, which is heavy to import
 
 
-def prepare_path(directories: Sequence[str], chdir: str = "") -> None:
-    """Change to the directory of the application and put it first on sys.path, then the directories of pythonpath."""
+def prepare_path(directories: Sequence[str], chdir: str = "", script: str = "") -> None:
+    """Change to the application's directory; put it, or that of the script, first on sys.path, then the directories."""
     if chdir:
         try:
             os.chdir(chdir)
         except OSError as error:
             raise Failure(_faults.IMPORT_FAILED, f"changing to {chdir}: {error.strerror}", "check --chdir.") from error
-    first = [os.getcwd(), *(os.path.abspath(directory) for directory in directories)]
+    if os.path.islink(script):
+        script = os.path.realpath(script)  # as python does
+    own = os.path.dirname(os.path.abspath(script)) if script else os.getcwd()
+    first = [own, *(os.path.abspath(directory) for directory in directories)]
     sys.path[:] = first + [entry for entry in sys.path if entry not in first and entry != ""]
 
 

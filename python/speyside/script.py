@@ -7,11 +7,14 @@ forked and the thread waits. A script that ends without having served is served 
 
 from __future__ import annotations
 
+import builtins
+import errno
 import os
 import signal
 import sys
 import threading
 from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -31,6 +34,7 @@ class Script:
         self._path = zygote.load.app
         self._worker: worker.SingleWorker | None = None
         self._recorded: frameworks.Recorded | None = None
+        self._refused: OSError | None = None  # the last answer when it listens nowhere
         self._loaded = False
         self._stopped = False  # a serve has returned because the front stops
         self._interrupting = False
@@ -56,7 +60,11 @@ class Script:
         """Have the front listen for the script; return where it does."""
         if self._loaded:
             raise OSError("a script is served at one address by Speyside: make one server")
-        return self._zygote.wanted(host, port)
+        try:
+            return self._zygote.wanted(host, port)
+        except OSError as error:
+            self._refused = error
+            raise
 
     def serve(self, application: Application, extra: Mapping[str, object], limit: int = 0) -> None:
         """Serve until told to stop; with a limit, so many requests, in the calling thread."""
@@ -169,6 +177,10 @@ class Script:
         return status
 
     def _raised(self, error: BaseException) -> int:
+        if isinstance(error, OSError) and error is self._refused:
+            taken = error.errno == errno.EADDRINUSE
+            code = _faults.ADDRESS_IN_USE if taken else _faults.ADDRESS_NOT_BINDABLE
+            raise Failure(code, error.strerror or str(error)) from error
         if not self._loaded:
             raise Failure(_faults.SCRIPT_FAILED, f"running {self._path}: {summary(error)}", "", error) from error
         report.record("ERROR", "script failed", trimmed(error), script=self._path, pid=os.getpid())
@@ -182,11 +194,10 @@ class Script:
     def _main_module(self) -> ModuleType:
         full = os.path.abspath(self._path)
         main = ModuleType("__main__")
-        main.__dict__.update(__file__=full, __builtins__=__builtins__, __cached__=None)
+        main.__dict__.update(__builtins__=builtins, __annotations__={}, __cached__=None)
+        main.__dict__.update(__file__=full, __loader__=SourceFileLoader("__main__", full))
         sys.modules["__main__"] = main
         sys.argv[:] = [self._path]
-        directory = os.path.dirname(full)
-        sys.path[:] = [directory] + [entry for entry in sys.path if entry != directory]
         return main
 
     def _compiled(self) -> Any:

@@ -164,7 +164,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
     )
     worker.ignore_signals()
     _gateway.attach(SEGMENT, SPOOL, list(range(FIRST_PORT, FIRST_PORT + ports)))
-    loader.prepare_path(load.pythonpath, load.chdir)
+    loader.prepare_path(load.pythonpath, load.chdir, load.app if load.script else "")
     zygote = Zygote(channel, load)
     if load.script:
         from speyside import script
