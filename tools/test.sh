@@ -61,11 +61,14 @@ black_box() { # DIR ARGUMENTS…
   SPEYSIDE="$dir/bin/speyside" "$dir/bin/python" -m pytest -q -p no:cacheprovider "$@"
 }
 
+# The pages of the manual that run: tests/script/README.md.
+scripts() { SPEYSIDE="$1/bin/speyside" "$GO" test -count=1 -tags blackbox ./tests; }
+
 test_lint() {
   step gofmt bash -c 'test -z "$(gofmt -l $(git ls-files "*.go") | tee /dev/stderr)"'
-  step vet "$GO" vet ./...
+  step vet "$GO" vet -tags blackbox ./...
   step "vet for darwin" env GOOS=darwin "$GO" vet ./...
-  step staticcheck "$GO" run "$STATICCHECK" ./...
+  step staticcheck "$GO" run "$STATICCHECK" -tags blackbox ./...
   step generated "$GO" run ./tools/generate -check
   step "environment" environment "$build/py" "$PYTHON"
   step ruff "$build/py/bin/ruff" check .
@@ -93,6 +96,8 @@ test_python() {
   step wheel wheel
   step install install_wheel "$build/py"
   step "tests on $("$PYTHON" --version)" black_box "$build/py" tests bench
+  step "scripts on $("$PYTHON" --version)" scripts "$build/py"
+  SPEYSIDE_DEMO=1 step "make demo in a browser" black_box "$build/py" tests/demo
   python313=$(newest313)
   if [ -n "$python313" ]; then
     step "environment 3.13" environment "$build/py313" "$python313"
