@@ -29,7 +29,8 @@ type worker struct {
 	zygote  *zygote // that forked it, or is it
 	process *process
 	control *control
-	pid     int // as the zygote said, 0 before
+	heard   chan struct{} // closed when every fact has been posted
+	pid     int           // as the zygote said, 0 before
 	ready   bool
 	ordered bool // DrainWorker was sent
 	drained bool
@@ -62,7 +63,7 @@ func (a *Arbiter) spawn(z *zygote, number int) {
 		return
 	}
 	defer theirs.Close()
-	w := &worker{number: number, zygote: z, control: ours, status: unknownStatus}
+	w := &worker{number: number, zygote: z, control: ours, heard: make(chan struct{}), status: unknownStatus}
 	a.places[number].worker = w
 	go a.hear(w)
 	a.order(z, spawnWorker{Type: "SpawnWorker", Worker: number, Listeners: a.options.Listeners()}, theirs)
@@ -83,6 +84,7 @@ func (a *Arbiter) hear(w *worker) {
 		a.post(func() { a.workerSaid(w, f) })
 	}
 	a.post(func() { a.workerSilent(w) })
+	close(w.heard)
 }
 
 func (a *Arbiter) workerSpawned(z *zygote, f fact) {
@@ -114,6 +116,7 @@ func (a *Arbiter) identify(w *worker, pid int) {
 	go func() {
 		w.process.wait()
 		w.control.hush()
+		<-w.heard
 		a.post(func() { a.workerDied(w) })
 	}()
 }
