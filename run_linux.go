@@ -165,7 +165,9 @@ func (r *server) open(ctx context.Context, address listen.Address) (listen.Addre
 	name := url(address)
 	switch {
 	case errors.Is(err, listen.ErrInUse):
-		return bound, fault.New(fault.AddressInUse, "%s is taken: another program listens there", name)
+		taken := fault.New(fault.AddressInUse, "%s is taken: another program listens there", name)
+		taken.Err = unix.EADDRINUSE // what make_server raises in a script
+		return bound, taken
 	case err != nil:
 		return bound, fault.New(fault.AddressNotBindable, "cannot listen on %s: %w", name, err)
 	}
@@ -271,9 +273,18 @@ func (r *server) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, r.settings.GracefulTimeout)
 	defer cancel()
 	if err := r.front.Drain(ctx); err != nil {
-		r.log.Warn("drain cut short", "why", err)
+		r.log.Warn("drain cut short", "why", cause(ctx))
+		r.front.CutShort()
 	}
 	r.arbiter.Drain(ctx)
+}
+
+// cause says in the operator's words why a drain ended before its time.
+func cause(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return "graceful_timeout is over"
+	}
+	return "told to stop at once"
 }
 
 func (r *server) close() {

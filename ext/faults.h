@@ -42,5 +42,6 @@
 #define SPY_WORKER_DIED_TWICE "SPY0402" /* two workers died before they started this request */
 #define SPY_WORKER_MISSPOKE "SPY0403" /* a worker's reply in the shared memory cannot be */
 #define SPY_SLOT_MALFORMED "SPY0404" /* a request in the shared memory cannot be */
+#define SPY_CUT_AT_STOP "SPY0405" /* the server stopped while the application ran this request */
 
 #endif

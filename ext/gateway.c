@@ -70,14 +70,14 @@ static void end(struct serving *s, bool cut) {
     spey_body_finish(s->reply, cut);
 }
 
-/* A fault that is no exception: the reply is cut, then told. */
+/* A fault that is no exception: told, then the reply is cut. Whoever sees the client's answer finds the record there. */
 static enum outcome fault(struct serving *s, const char *code, const char *format, ...) {
-    end(s, true);
     va_list arguments;
     va_start(arguments, format);
     PyObject *detail = PyUnicode_FromFormatV(format, arguments);
     va_end(arguments);
     call_report(s, code, detail, NULL);
+    end(s, true);
     return ENDED;
 }
 
@@ -312,11 +312,8 @@ static bool run_application(struct serving *s) {
         return false;
     }
     if (UNLIKELY(result == NULL)) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        end(s, true);
-        PyErr_Restore(type, value, traceback);
         report_raised(s, "the call of the application");
+        end(s, true);
         return true;
     }
     bool list = PyList_CheckExact(result), exact = list || PyTuple_CheckExact(result);
@@ -325,12 +322,14 @@ static bool run_application(struct serving *s) {
         Py_DECREF(result);
         return false;
     }
-    if (UNLIKELY(outcome != ENDED)) {
+    if (UNLIKELY(outcome == RAISED)) {
+        report_raised(s, "the iteration over the reply");
+        end(s, true);
+    } else if (UNLIKELY(outcome == INTERRUPTED)) {
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         end(s, true);
         PyErr_Restore(type, value, traceback);
-        if (outcome == RAISED) report_raised(s, "the iteration over the reply");
     }
     if (!exact) call_close(s, result);
     Py_DECREF(result);

@@ -223,7 +223,7 @@ func (e *Exchange) workerDied(w int) {
 			e.copyOut()
 		}
 	default:
-		e.fail(fault.WorkerDied)
+		e.fail(e.port.death)
 	}
 }
 

@@ -52,6 +52,8 @@ type Port struct {
 	waiting   []Waiter
 	bodies    []*Body
 
+	death *fault.Fault // what the death of a worker means for a request it had started
+
 	loop  *loop.Loop
 	scan  *loop.Class
 	timer loop.Timer
@@ -61,7 +63,7 @@ type Port struct {
 // NewPort returns port number index of the segment.
 func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index int) *Port {
 	n := segment.Slots / segment.Ports
-	p := &Port{segment: segment, queue: queue, spool: spool, index: index,
+	p := &Port{segment: segment, queue: queue, spool: spool, index: index, death: fault.WorkerDied,
 		exchanges: make([]Exchange, n), free: make([]uint32, 0, n)}
 	for i := n - 1; i >= 0; i-- {
 		p.exchanges[i].port = p
@@ -183,6 +185,9 @@ func (p *Port) Expired(*loop.Class) {
 		p.scan.Set(&p.timer, p)
 	}
 }
+
+// CutShort says that workers are ended from now on because the server stops.
+func (p *Port) CutShort() { p.death = fault.CutAtStop }
 
 // WorkerDied takes back what worker w had. It returns when nothing of this port depends on that worker any more.
 func (p *Port) WorkerDied(w int) {

@@ -87,7 +87,7 @@ var (
 	ImportFailed = declare(Fault{
 		Code: "SPY0101", Name: "ImportFailed", Whose: Application, Exit: ExitImport,
 		Text: "the application failed to import",
-		Hint: "the traceback above ends in the line that raised; python -c 'import MODULE' in the same directory shows the same.",
+		Hint: "the traceback above ends in the line that raised; importing it in python in the same directory shows the same.",
 		About: "The traceback is trimmed to the application's own frames. A ModuleNotFoundError for the application itself means " +
 			"that its directory is not on sys.path: see `chdir` and `pythonpath` in settings.md.",
 	})
@@ -314,6 +314,14 @@ var (
 		Hint: "a C extension of the application may write where it should not; please report it if there is none.",
 		About: "Lengths and block numbers of a reply are checked before they are used. Only that reply was cut; no other request " +
 			"has noticed.",
+	})
+	// CutAtStop: graceful_timeout was over, and the worker was ended.
+	CutAtStop = declare(Fault{
+		Code: "SPY0405", Name: "CutAtStop", Whose: Operator, Status: 503,
+		Text: "the server stopped while the application ran this request",
+		Hint: "if such requests are in order, give them more time with --graceful-timeout.",
+		About: "A stop waits for `graceful_timeout`, or until a second INT; what is not finished by then is cut. The client got a 503, " +
+			"or an incomplete reply when its head had been sent.",
 	})
 	// SlotMalformed: the front wrote a request in the segment that cannot be.
 	SlotMalformed = declare(Fault{

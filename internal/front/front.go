@@ -136,6 +136,13 @@ func (f *Front) Drain(ctx context.Context) error {
 	return nil
 }
 
+// CutShort says that what is still with the workers will be ended by the stop, not by a fault of the application.
+func (f *Front) CutShort() {
+	for _, l := range f.lanes {
+		l.loop.Post(l.port.CutShort)
+	}
+}
+
 // Stop makes Run return without waiting for anything.
 func (f *Front) Stop() {
 	for _, l := range f.lanes {

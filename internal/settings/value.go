@@ -33,7 +33,7 @@ type Check struct {
 }
 
 var (
-	aProgram  = Check{"the path or the name of a program", func(any) bool { return true }}
+	aProgram  = Check{"the path or the name of a program", func(value any) bool { return value != "" }}
 	anAddress = Check{"an address such as 127.0.0.1:8000, [::1]:8000 or unix:PATH", func(any) bool { return true }}
 	aLevel    = Check{"one of " + strings.Join(levelNames, ", "), func(any) bool { return true }}
 	notEmpty  = Check{"a text that is not empty", func(value any) bool { return value != "" }}

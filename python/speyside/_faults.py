@@ -122,3 +122,6 @@ WORKER_MISSPOKE: Final = "SPY0403"
 
 # A request in the shared memory cannot be.
 SLOT_MALFORMED: Final = "SPY0404"
+
+# The server stopped while the application ran this request.
+CUT_AT_STOP: Final = "SPY0405"
