@@ -62,3 +62,8 @@ def memory(pid: int) -> int:
         if name in ("RssAnon", "RssFile"):
             sizes[name] = int(value.split()[0]) * 1024
     return sum(sizes.values())
+
+
+def maps(pid: int, library: str) -> bool:
+    """Say whether a process has a library in memory."""
+    return os.path.realpath(library) in (PROC / str(pid) / "maps").read_text()

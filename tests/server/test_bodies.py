@@ -143,8 +143,14 @@ def test_expect_continue_is_answered_before_the_body(server: Server) -> None:
             assert client.reply().body == b"chunked"
 
 
-def test_expect_continue_is_not_answered_when_the_body_is_there(server: Server) -> None:
+def test_expect_continue_is_not_answered_when_the_body_has_begun(server: Server) -> None:
     with server.connect() as client:
+        for size in (5000, 100_000):
+            head = request("POST", "/echo", [("Expect", "100-continue"), ("Content-Length", str(size))])
+            client.send(head + b"begun")
+            assert client.silent(0.1)
+            client.send(b"x" * (size - 5))
+            assert client.reply().body == b"begun" + b"x" * (size - 5)
         client.send(request("POST", "/echo", [("Expect", "100-continue")], b"body"))
         assert client.reply().body == b"body"
         client.send(request("GET", "/echo", [("Expect", "100-continue")]))

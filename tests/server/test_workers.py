@@ -145,3 +145,9 @@ def test_web_concurrency_is_the_number_of_workers() -> None:
 def test_flag_goes_before_web_concurrency() -> None:
     with running("apps.workers", workers=2, env={"WEB_CONCURRENCY": "3"}) as server:
         assert workers_of(server.banner)[0] == 2
+
+
+@pytest.mark.skipif(not SANITIZED, reason="this run is not sanitized: SPEYSIDE_PRELOAD is not set")
+def test_sanitized_run_has_the_sanitizer_in_zygote_and_workers(single: Server) -> None:
+    for pid in (single.zygote(), *single.workers().values()):
+        assert processes.maps(pid, PRELOAD)
