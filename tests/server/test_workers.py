@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from harness.client import request
+from harness.program import PRELOAD
 
-from harness import Client, Gate, Server, running
+from harness import SANITIZED, Client, Gate, Server, processes, running
 
 
 def hold(server: Server, gate: Gate, count: int) -> list[Client]:
