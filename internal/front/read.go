@@ -176,7 +176,7 @@ func (c *conn) headComplete(headLen int) bool {
 	size, known := c.body.Length()
 	if known && int64(headLen)+size <= inlineRoom || known && size == 0 {
 		c.phase = phaseBody
-		c.sendContinue(int64(len(c.gather.input)-headLen) >= size)
+		c.sendContinue(size == 0 || len(c.gather.input) > headLen)
 		return true
 	}
 	if !known {
