@@ -46,6 +46,8 @@ func serve(s *settings.Settings) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	drain := make(chan struct{})
 	go relay(ctx, signals, drain, stop)
 	return speyside.Run(ctx, s, drain, func(started speyside.Started) { printBanner(os.Stderr, started) })

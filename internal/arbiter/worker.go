@@ -273,7 +273,7 @@ func (a *Arbiter) logDeath(w *worker, status int) {
 	switch {
 	case exitStatus(status) == 0 && w.ordered:
 		log = a.log.Debug
-	case exitStatus(status) == 0 && w.drained:
+	case exitStatus(status) == 0 && (w.drained || a.draining):
 		log = a.log.Info
 	}
 	log("worker reaped", append([]any{"worker", w.number, "pid", w.pid}, describe(status)...)...)

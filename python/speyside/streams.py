@@ -58,7 +58,9 @@ class Output:
             try:
                 part = part[os.write(self.descriptor, part) :]
             except BlockingIOError:
-                select.select([], [self.descriptor], [])
+                writable = select.poll()  # select() would not take a descriptor above 1023
+                writable.register(self.descriptor, select.POLLOUT)
+                writable.poll()
             except OSError as error:
                 if error.errno != errno.EINTR:
                     return False  # the reader is gone, or the disk is full: nobody to tell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import threading
@@ -101,7 +102,9 @@ def test_reader_that_is_gone_is_not_the_application_s_fault() -> None:
 
 
 def test_full_pipe_that_does_not_block_is_waited_for() -> None:
-    reader, writer = os.pipe()
+    reader, low = os.pipe()
+    writer = fcntl.fcntl(low, fcntl.F_DUPFD, 1024)  # as in an application that has many files open
+    os.close(low)
     os.set_blocking(writer, False)
     out = streams.stream(writer)
     thread = threading.Thread(target=lambda: print("x" * 300_000, file=out))
