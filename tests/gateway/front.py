@@ -132,6 +132,11 @@ class Front:
         self.reports: list[tuple[str, str, str, str, BaseException | None]] = []
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
+    def __del__(self) -> None:
+        # The extension keeps the last front alive, through its report callback, until the next one is attached.
+        for descriptor in (self.spool, self.segment, *self.doorbells):
+            os.close(descriptor)
+
     def seal(self) -> None:
         if not fcntl.fcntl(self.segment, fcntl.F_GET_SEALS):
             fcntl.fcntl(self.segment, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)

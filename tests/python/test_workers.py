@@ -35,7 +35,11 @@ def wait_for_death(*pids: int) -> None:
             descriptor = os.pidfd_open(one)
         except ProcessLookupError:
             continue
-        assert select.select([descriptor], [], [], 20)[0], f"process {one} lives on"
+        death = select.poll()
+        death.register(descriptor, select.POLLIN)
+        died = death.poll(20_000)
+        os.close(descriptor)
+        assert died, f"process {one} lives on"
         os.close(descriptor)
 
 
