@@ -40,7 +40,6 @@ def wait_for_death(*pids: int) -> None:
         died = death.poll(20_000)
         os.close(descriptor)
         assert died, f"process {one} lives on"
-        os.close(descriptor)
 
 
 def test_one_thread_serves_on_the_main_thread() -> None:
