@@ -143,10 +143,21 @@ func (r *server) makeFront() (err error) {
 	}
 	s := r.settings
 	r.front, err = front.New(front.Options{
-		Limits:    http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize},
+		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
+			Underscores: underscores(s.HeaderMap)},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.ClientHeaderTimeout, Server: "speyside", Log: r.log,
 	}, r.segment, r.spool, bells)
 	return err
+}
+
+func underscores(headerMap string) http1.Underscores {
+	switch headerMap {
+	case "refuse":
+		return http1.RefuseUnderscores
+	case "dangerous":
+		return http1.KeepUnderscores
+	}
+	return http1.DropUnderscores
 }
 
 // listen opens the listeners; connections wait in the backlog until the application is loaded.
@@ -201,7 +212,8 @@ func (r *server) run(ctx context.Context, drain <-chan struct{}) error {
 func (r *server) arbiterOptions(python string) arbiter.Options {
 	return arbiter.Options{
 		Python: python, App: r.settings.App, Script: r.script, Dir: r.settings.Chdir, PythonPath: r.settings.PythonPath,
-		Workers: r.workers(), Threads: r.threads(), Segment: r.segment.File(), Spool: r.spool.File(), Ports: r.ports,
+		ScriptName: r.settings.RootPath,
+		Workers:    r.workers(), Threads: r.threads(), Segment: r.segment.File(), Spool: r.spool.File(), Ports: r.ports,
 		Log: r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
 		Ready: func(int, int) {}, Dead: r.front.WorkerDied,
 		Traceback: func(text string) { fmt.Fprint(os.Stderr, text) },

@@ -114,18 +114,16 @@ static PyObject *make_key(const uint8_t *name, size_t length, uint8_t *treatment
     char *key = before + length <= sizeof on_stack ? on_stack : PyMem_Malloc(before + length);
     if (key == NULL) return PyErr_NoMemory();
     memcpy(key, prefix, before);
-    bool underscore = false;
     for (size_t i = 0; i < length; i++) {
         uint8_t c = name[i];
-        underscore |= c == '_';
         key[before + i] = (char)(c == '-' ? '_' : c >= 'a' && c <= 'z' ? c - 0x20 : c);
     }
 #define IS(text) (length == sizeof(text) - 1 && memcmp(key + before, text, sizeof(text) - 1) == 0)
     size_t skip = 0;
     *treatment = TREAT_PLAIN;
-    /* Length and framing are the front's to say; Proxy would be taken for a setting (httpoxy, CVE-2016-5385); a name
-     * with an underscore could pass for one with a hyphen. */
-    if (underscore || length == 0 || IS("CONTENT_LENGTH") || IS("TRANSFER_ENCODING") || IS("PROXY"))
+    /* Length and framing are the front's to say; Proxy would be taken for a setting (httpoxy, CVE-2016-5385). A name with
+     * an underscore, which could pass for one with a hyphen, has come past the front only where the operator lets it. */
+    if (length == 0 || IS("CONTENT_LENGTH") || IS("TRANSFER_ENCODING") || IS("PROXY"))
         *treatment = TREAT_DROP;
     else if (IS("CONTENT_TYPE"))
         skip = before;
@@ -304,6 +302,21 @@ static PyObject *decode_path(const uint8_t *path, size_t length) {
     return text;
 }
 
+/* Cuts the path under which the application is mounted off a path. Takes the reference to path; NULL with an exception. */
+static PyObject *below(PyObject *script_name, PyObject *path) {
+    Py_ssize_t length = PyUnicode_GetLength(script_name), whole = PyUnicode_GetLength(path);
+    Py_ssize_t begins = length <= whole ? PyUnicode_Tailmatch(path, script_name, 0, whole, -1) : 0;
+    if (length < 0 || whole < 0 || begins < 0) {
+        Py_DECREF(path);
+        return NULL;
+    }
+    /* /shop is not the mount of /shopping. */
+    if (!begins || (whole > length && PyUnicode_ReadChar(path, length) != '/')) return path;
+    PyObject *rest = PyUnicode_Substring(path, length, whole);
+    Py_DECREF(path);
+    return rest;
+}
+
 /* Method, target, path, query and protocol. The base environ has GET, /, no query and HTTP/1.1 already. */
 static bool set_request_line(struct spey_request *request, const struct words *words, const uint8_t *head) {
     PyObject *environ = request->environ;
@@ -319,11 +332,13 @@ static bool set_request_line(struct spey_request *request, const struct words *w
     } else {
         request->path = UNLIKELY(words->flags & SPEY_FLAG_ESCAPED) ? decode_path(path, words->path_len)
                                                                    : latin1(path, words->path_len);
+        if (UNLIKELY(spey_process.script_name != NULL) && request->path != NULL)
+            request->path = below(spey_process.script_name, request->path);
         if (request->path == NULL || PyDict_SetItem(environ, keys.path, request->path) < 0) return false;
     }
     if (!(words->target_len == 1 && target[0] == '/')) {
         bool same = words->target_len == words->path_len && !(words->flags & SPEY_FLAG_ESCAPED) &&
-                    memcmp(target, path, words->path_len) == 0;
+                    spey_process.script_name == NULL && memcmp(target, path, words->path_len) == 0;
         if (!set(environ, keys.target, same ? Py_NewRef(request->path) : latin1(target, words->target_len))) return false;
     }
     if (words->query_len > 0 && !set(environ, keys.query, latin1(head + words->query_at, words->query_len))) return false;

@@ -23,6 +23,7 @@ static inline void spey_replace(PyObject **place, PyObject *value) {
 /* The state of the process. It is touched under the GIL only; the fork handler runs in a child that has one thread. */
 struct spey_process {
     PyObject *environs; /* tuple of prepared base environs, one per listener */
+    PyObject *script_name; /* SCRIPT_NAME of the base environs; NULL when it is empty */
     PyObject *report;
     uint32_t epoch; /* counts forks: what was begun before one belongs to the parent */
     bool stopping;

@@ -78,6 +78,13 @@ static PyObject *attach(PyObject *module, PyObject *args, PyObject *keywords) {
     Py_RETURN_NONE;
 }
 
+/* The SCRIPT_NAME of the environs, which is the same in all: NULL without an exception when it is empty. */
+static PyObject *script_name_of(PyObject *environs) {
+    PyObject *first = PyTuple_Size(environs) > 0 ? PyTuple_GetItem(environs, 0) : NULL;
+    PyObject *name = first == NULL ? NULL : PyDict_GetItemString(first, "SCRIPT_NAME");
+    return name != NULL && PyUnicode_Check(name) && PyUnicode_GetLength(name) > 0 ? Py_NewRef(name) : NULL;
+}
+
 static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords) {
     (void)module;
     static char *names[] = {"environs", "report", NULL};
@@ -104,6 +111,7 @@ static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords)
     PyObject *environs = PyList_AsTuple(list);
     Py_DECREF(list);
     if (environs == NULL) return NULL;
+    spey_replace(&spey_process.script_name, script_name_of(environs));
     spey_replace(&spey_process.environs, environs);
     spey_replace(&spey_process.report, Py_NewRef(report));
     Py_RETURN_NONE;

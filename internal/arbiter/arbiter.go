@@ -40,6 +40,7 @@ type Options struct {
 	Script     bool     // run App as __main__
 	Dir        string   // change there first; empty for the current directory
 	PythonPath []string // put on sys.path
+	ScriptName string   // SCRIPT_NAME of every environ
 	Workers    int
 	Threads    int
 	Segment    *os.File

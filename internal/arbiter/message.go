@@ -12,6 +12,7 @@ type loadApplication struct {
 	Script     bool     `json:"script"`
 	Chdir      string   `json:"chdir"`
 	PythonPath []string `json:"pythonpath"`
+	ScriptName string   `json:"script_name"`
 	Workers    int      `json:"workers"`
 	Threads    int      `json:"threads"`
 }

@@ -66,7 +66,7 @@ func (a *Arbiter) startZygote() {
 		func() { a.zygoteDied(z) })
 	order := loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, Workers: a.options.Workers, Threads: a.options.Threads,
+		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Workers: a.options.Workers, Threads: a.options.Threads,
 	}
 	a.order(z, order, nil)
 }

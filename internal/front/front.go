@@ -37,6 +37,7 @@ type Front struct {
 	segment *slot.Segment
 	lanes   []*lane
 	nextID  atomic.Uint64
+	dropped dropped
 
 	mu        sync.Mutex
 	listeners []*listen.Listener

@@ -313,6 +313,9 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 
 // setLabel keeps method and target for the log: the head's memory belongs to the worker once it has started.
 func (c *conn) setLabel(head []byte) {
+	if c.head.Dropped > 0 {
+		c.lane.front.dropped.tell(c.lane.front.options.Log, string(c.head.DroppedName.Of(head)), c.head.Dropped)
+	}
 	n := copy(c.label[:], c.head.Method.Of(head))
 	if n < len(c.label) {
 		c.label[n] = ' '

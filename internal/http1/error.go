@@ -37,6 +37,7 @@ var (
 var (
 	ErrFold          = &Error{400, "field line begins with whitespace", "RFC 9112 5.2"}
 	ErrName          = &Error{400, "field name is not a token", "RFC 9110 5.1"}
+	ErrUnderscore    = &Error{400, "an underscore in a field name", "PEP 3333"}
 	ErrNameSpace     = &Error{400, "whitespace between field name and colon", "RFC 9112 5.1"}
 	ErrFieldLong     = &Error{431, "field is too long", "RFC 6585 5"}
 	ErrTooManyFields = &Error{431, "too many fields", "RFC 6585 5"}

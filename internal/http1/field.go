@@ -9,7 +9,7 @@ import (
 // field reads the line that ends where head ends:
 //
 //	field-line = field-name ":" OWS field-value OWS
-func (p *Parser) field(head []byte, h *wire.Head) *Error {
+func (p *Parser) field(head []byte, rule Underscores, h *wire.Head) *Error {
 	i, seen := p.at, uint8(0)
 	for ; i < len(head); i++ {
 		c := class[head[i]]
@@ -29,8 +29,11 @@ func (p *Parser) field(head []byte, h *wire.Head) *Error {
 	for end > at && (head[end-1] == ' ' || head[end-1] == '\t') {
 		end--
 	}
-	if seen&isUnderscore != 0 {
-		h.Dropped++
+	if seen&isUnderscore != 0 && rule != KeepUnderscores {
+		if rule == RefuseUnderscores {
+			return ErrUnderscore
+		}
+		h.Dropped, h.DroppedName = h.Dropped+1, name
 		return nil
 	}
 	n := len(h.Fields)

@@ -10,7 +10,20 @@ import (
 // Limits bounds what a client may send in a head, beside wire.MaxHead, which always holds. They are gunicorn's
 // limit_request_line, limit_request_fields and limit_request_field_size, without their line ends. 0 means no further
 // bound.
-type Limits struct{ Line, Fields, FieldSize int }
+type Limits struct {
+	Line, Fields, FieldSize int
+	Underscores             Underscores // what becomes of names with an underscore
+}
+
+// Underscores says what becomes of a field whose name has an underscore: in the environ it could pass for one with a hyphen.
+type Underscores uint8
+
+// The values of gunicorn's header_map.
+const (
+	DropUnderscores   Underscores = iota // leave the field out
+	RefuseUnderscores                    // refuse the request
+	KeepUnderscores                      // hand it to the application
+)
 
 // Phases of a Parser.
 const (
@@ -77,7 +90,7 @@ func (p *Parser) Parse(buf []byte, limits *Limits, h *wire.Head) (n int, err *Er
 		if p.count++; p.count > limits.Fields && limits.Fields > 0 {
 			return 0, ErrTooManyFields
 		}
-		if err := p.field(buf[:cr], h); err != nil {
+		if err := p.field(buf[:cr], limits.Underscores, h); err != nil {
 			return 0, err
 		}
 		p.at, p.seen = cr+2, cr+2

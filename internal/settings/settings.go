@@ -29,6 +29,9 @@ type Settings struct {
 	Threads int
 	Loops   int
 
+	HeaderMap string // drop, refuse or dangerous
+	RootPath  string // "" or /path, without a slash at its end
+
 	LimitRequestLine      int // in bytes
 	LimitRequestFields    int
 	LimitRequestFieldSize int // in bytes

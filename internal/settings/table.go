@@ -37,6 +37,7 @@ const (
 	SectionApplication Section = "Application"
 	SectionAddresses   Section = "Addresses"
 	SectionWorkers     Section = "Workers"
+	SectionRequests    Section = "Requests"
 	SectionLimits      Section = "Limits"
 	SectionTimeouts    Section = "Timeouts"
 	SectionLogging     Section = "Logging"
@@ -44,7 +45,7 @@ const (
 
 // Sections returns the sections in the order of --help.
 func Sections() []Section {
-	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionLimits, SectionTimeouts, SectionLogging}
+	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionLimits, SectionTimeouts, SectionLogging}
 }
 
 // MaxHead is the longest head of a request in bytes, which no limit exceeds.
@@ -151,6 +152,22 @@ var table = []Setting{
 			"One loop feeds several CPUs full of Python; more are of use when replies are large or tiny.",
 		auto:  func(cpus int) int { return max(1, cpus/8) },
 		field: func(s *Settings) any { return &s.Loops },
+	},
+	{
+		Name: "header_map", Meta: "RULE", Type: String, Default: "drop", Section: SectionRequests, Since: "0.1", Reloadable: true,
+		Gunicorn: "header_map", Check: oneOf(headerMaps...),
+		Doc: "What becomes of request headers whose name has an underscore: drop, refuse or dangerous. In the environ " +
+			"`X_User` could pass for `X-User`, which a proxy may have checked. `drop` leaves the header out and says so in the log, " +
+			"`refuse` answers 400, `dangerous` hands it to the application as gunicorn does.",
+		field: func(s *Settings) any { return &s.HeaderMap },
+	},
+	{
+		Name: "root_path", Meta: "PATH", Type: String, DefaultText: "none, or $SCRIPT_NAME", Section: SectionRequests, Since: "0.1",
+		Env: "SCRIPT_NAME", Reloadable: true, Check: aRootPath,
+		Doc: "Path under which the application is mounted: SCRIPT_NAME of its environ. PATH_INFO is what follows it; " +
+			"a path that does not begin with it, as when a proxy has cut it off, stays whole. It begins with a slash and does not " +
+			"end with one.",
+		field: func(s *Settings) any { return &s.RootPath },
 	},
 	{
 		Name: "limit_request_line", Meta: "BYTES", Type: Int, Default: "8190", Section: SectionLimits, Since: "0.1",

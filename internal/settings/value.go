@@ -38,6 +38,11 @@ var (
 	aLevel    = Check{"one of " + strings.Join(levelNames, ", "), func(any) bool { return true }}
 	notEmpty  = Check{"a text that is not empty", func(value any) bool { return value != "" }}
 
+	aRootPath = Check{"a path that begins with a slash and does not end with one", func(value any) bool {
+		path := value.(string)
+		return path == "" || path[0] == '/' && path[len(path)-1] != '/'
+	}}
+
 	aDirectory = Check{"a directory that exists", func(value any) bool {
 		info, err := os.Stat(value.(string))
 		return err == nil && info.IsDir()
@@ -47,6 +52,16 @@ var (
 		return d >= 0 && d <= 24*time.Hour
 	}}
 )
+
+// headerMaps are gunicorn's values, in the order of http1.Underscores.
+var headerMaps = []string{"drop", "refuse", "dangerous"}
+
+func oneOf(words ...string) Check {
+	last := len(words) - 1
+	return Check{strings.Join(words[:last], ", ") + " or " + words[last], func(value any) bool {
+		return slices.Contains(words, value.(string))
+	}}
+}
 
 func between(low, high int) Check {
 	return Check{fmt.Sprintf("an integer from %d to %d", low, high), func(value any) bool {

@@ -26,7 +26,8 @@ type Head struct {
 	// the caller sets by the memory it provides.
 	Fields []Field
 	// Dropped counts fields that were left out of Fields because their name has an underscore.
-	Dropped int
+	Dropped     int
+	DroppedName Span // the last of them
 
 	ContentLength int64 // -1 when the request has none
 	Chunked       bool  // Transfer-Encoding: chunked

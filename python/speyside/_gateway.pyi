@@ -27,7 +27,7 @@ def configure(environs: Sequence[dict[str, object]], report: _Report) -> None:
     the wsgi.* keys but wsgi.input. It is copied now, and again for every request, which adds REQUEST_METHOD, PATH_INFO,
     QUERY_STRING, RAW_URI, SERVER_PROTOCOL, REMOTE_ADDR, REMOTE_PORT, wsgi.input, CONTENT_TYPE and CONTENT_LENGTH when
     the request has them, HTTP_*, and wsgi.url_scheme when the client came by https. REMOTE_ADDR and REMOTE_PORT are ''
-    on a Unix socket.
+    on a Unix socket. PATH_INFO is what follows SCRIPT_NAME, where the path begins with it.
 
     report(code, detail, method, path, exception) is called once for every fault, after the reply has been ended:
     code is a SPY code, detail names the rule of PEP 3333, path is PATH_INFO, exception is None when none was raised.

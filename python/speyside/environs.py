@@ -16,6 +16,7 @@ def build(
     listeners: Sequence[Mapping[str, object]],
     threads: int,
     workers: int,
+    script_name: str = "",
     extra: Mapping[str, object] | None = None,
 ) -> list[dict[str, object]]:
     """Return one base environ per listener, in the order of the listeners."""
@@ -23,7 +24,7 @@ def build(
         {
             "SERVER_NAME": _text(listener, "name", "localhost"),
             "SERVER_PORT": _text(listener, "port", ""),
-            "SCRIPT_NAME": "",
+            "SCRIPT_NAME": script_name.encode().decode("latin-1"),  # as every text of the environ
             "SERVER_SOFTWARE": f"speyside/{__version__}",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": _text(listener, "scheme", "http"),

@@ -28,6 +28,7 @@ class Load(NamedTuple):
     script: bool
     chdir: str
     pythonpath: list[str]
+    script_name: str
     workers: int
     threads: int
 
@@ -139,7 +140,7 @@ class Zygote:
             os._exit(1)
 
     def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> None:
-        bases = environs.build(order.objects("listeners"), threads, workers, extra)
+        bases = environs.build(order.objects("listeners"), threads, workers, self.load.script_name, extra)
         _gateway.configure(bases, report.Report(order.number("worker")))
 
     def _reap(self, watch: int) -> None:
@@ -159,6 +160,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         order.flag("script"),
         order.text("chdir"),
         order.texts("pythonpath"),
+        order.text("script_name"),
         max(1, order.number("workers")),
         max(1, order.number("threads")),
     )

@@ -1,0 +1,38 @@
+package http1
+
+import (
+	"testing"
+
+	"speyside.dev/speyside/internal/wire"
+)
+
+func TestUnderscoresAreDroppedRefusedOrKeptAsTheOperatorSays(t *testing.T) {
+	head := []byte("GET / HTTP/1.1\r\nHost: a\r\nX_User: root\r\nContent_Length: 5\r\nTransfer_Encoding: chunked\r\n\r\n")
+	for _, c := range []struct {
+		rule            Underscores
+		err             *Error
+		fields, dropped int
+	}{
+		{DropUnderscores, nil, 1, 3},
+		{RefuseUnderscores, ErrUnderscore, 0, 0},
+		{KeepUnderscores, nil, 4, 0},
+	} {
+		h := wire.Head{Fields: make([]wire.Field, 0, 10)}
+		var p Parser
+		_, err := p.Parse(head, &Limits{Underscores: c.rule}, &h)
+		if err != c.err {
+			t.Errorf("rule %d: %v", c.rule, err)
+		}
+		if err == nil && (len(h.Fields) != c.fields || h.Dropped != c.dropped) {
+			t.Errorf("rule %d: %d fields, %d dropped", c.rule, len(h.Fields), h.Dropped)
+		}
+		if h.ContentLength != -1 || h.Chunked {
+			t.Errorf("rule %d: a name with an underscore frames the body", c.rule)
+		}
+	}
+	h := wire.Head{Fields: make([]wire.Field, 0, 10)}
+	var p Parser
+	if _, err := p.Parse(head, &Limits{}, &h); err != nil || string(h.DroppedName.Of(head)) != "Transfer_Encoding" {
+		t.Errorf("the last name dropped is %q, %v", h.DroppedName.Of(head), err)
+	}
+}
