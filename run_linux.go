@@ -145,7 +145,8 @@ func (r *server) makeFront() (err error) {
 	r.front, err = front.New(front.Options{
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
 			Underscores: underscores(s.HeaderMap)},
-		KeepAlive: s.KeepAlive, HeaderTimeout: s.ClientHeaderTimeout, Server: "speyside", Log: r.log,
+		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout,
+		Server: "speyside", Log: r.log,
 	}, r.segment, r.spool, bells)
 	return err
 }

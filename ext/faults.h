@@ -17,7 +17,7 @@
 #define SPY_SCRIPT_FAILED "SPY0104" /* the script failed */
 #define SPY_ZYGOTE_DIED "SPY0105" /* the process that loads the application died */
 #define SPY_REQUEST_MALFORMED "SPY0201" /* the request is not HTTP/1.1 as RFC 9112 defines it */
-#define SPY_REQUEST_LATE "SPY0202" /* the head of the request did not arrive in time */
+#define SPY_REQUEST_LATE "SPY0202" /* the request did not arrive in time */
 #define SPY_REQUEST_LINE_TOO_LONG "SPY0203" /* the request line is too long */
 #define SPY_REQUEST_HEAD_TOO_LARGE "SPY0204" /* the fields of the request are too many or too large */
 #define SPY_REQUEST_NOT_SERVED "SPY0205" /* the request asks for something that this server does not do */

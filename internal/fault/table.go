@@ -132,11 +132,11 @@ var (
 		About: "The connection is closed, since nobody can tell where the next request would start. The application has not seen " +
 			"the request.",
 	})
-	// RequestLate: the head did not arrive in time.
+	// RequestLate: the head or the body did not arrive in time.
 	RequestLate = declare(Fault{
 		Code: "SPY0202", Name: "RequestLate", Whose: Client, Status: 408,
-		Text:  "the head of the request did not arrive in time",
-		About: "See `client_header_timeout` in settings.md. A slow client holds neither a worker nor a slot.",
+		Text:  "the request did not arrive in time",
+		About: "See `header_timeout` in settings.md. A slow client holds neither a worker nor a slot.",
 	})
 	// RequestLineTooLong: the request line is longer than limit_request_line.
 	RequestLineTooLong = declare(Fault{

@@ -131,7 +131,10 @@ func (c *conn) Expired(class *loop.Class) {
 // Admitted implements [dispatch.Waiter].
 func (c *conn) Admitted() {
 	c.waiting = false
-	if c.phase == phaseSlot {
+	switch c.phase {
+	case phaseHead:
+		c.lane.header.Set(&c.timer, c)
+	case phaseSlot:
 		c.submitGathered()
 	}
 	c.read()
@@ -149,8 +152,9 @@ func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 	c.refuse(why.Status, http1.Reason(why.Status)+"\n")
 }
 
-// wait asks for a slot.
+// wait asks for a slot. That it takes long is not the client's doing.
 func (c *conn) wait() {
+	c.timer.Stop()
 	if !c.waiting {
 		c.waiting = true
 		c.lane.port.Wait(c)

@@ -41,8 +41,8 @@ func TestDefaultsAreThoseOfTheTable(t *testing.T) {
 	if len(s.Bind) != 1 || s.Bind[0].String() != "127.0.0.1:8000" {
 		t.Errorf("bind is %v", s.Bind)
 	}
-	if s.KeepAlive != 75*time.Second || s.GracefulTimeout != 30*time.Second || s.ClientHeaderTimeout != 30*time.Second {
-		t.Errorf("timeouts are %v, %v, %v", s.KeepAlive, s.GracefulTimeout, s.ClientHeaderTimeout)
+	if s.KeepAlive != 75*time.Second || s.GracefulTimeout != 30*time.Second || s.HeaderTimeout != 15*time.Second {
+		t.Errorf("timeouts are %v, %v, %v", s.KeepAlive, s.GracefulTimeout, s.HeaderTimeout)
 	}
 	if s.LogLevel != slog.LevelInfo || !filepath.IsAbs(s.Chdir) || s.LimitRequestFields != 100 || s.LimitRequestLine != 8190 {
 		t.Errorf("got %+v", s)

@@ -36,9 +36,9 @@ type Settings struct {
 	LimitRequestFields    int
 	LimitRequestFieldSize int // in bytes
 
-	KeepAlive           time.Duration // 0: close after each reply
-	ClientHeaderTimeout time.Duration // 0: wait for ever
-	GracefulTimeout     time.Duration // 0: do not wait
+	KeepAlive       time.Duration // 0: close after each reply
+	HeaderTimeout   time.Duration // 0: wait for ever
+	GracefulTimeout time.Duration // 0: do not wait
 
 	LogLevel slog.Level
 

@@ -197,11 +197,12 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.KeepAlive },
 	},
 	{
-		Name: "client_header_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
+		Name: "header_timeout", Meta: "TIME", Type: Duration, Default: "15s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Check: atMostADay,
-		Doc: "How long the head of a request may take to arrive. Seconds, or a duration such as 1m30s, from its first byte on; 0 " +
-			"waits for ever. Past it the answer is 408 and the connection is closed.",
-		field: func(s *Settings) any { return &s.ClientHeaderTimeout },
+		Doc: "How long the head of a request may take to arrive. Seconds, or a duration such as 1m30s; 0 waits for ever. It " +
+			"begins with the head's first byte, for the first request of a connection when the connection is accepted. Past it " +
+			"the answer is 408 and the connection is closed; one that has sent nothing is closed without a word.",
+		field: func(s *Settings) any { return &s.HeaderTimeout },
 	},
 	{
 		Name: "graceful_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",

@@ -48,7 +48,7 @@ ZYGOTE_DIED: Final = "SPY0105"
 # The request is not HTTP/1.1 as RFC 9112 defines it.
 REQUEST_MALFORMED: Final = "SPY0201"
 
-# The head of the request did not arrive in time.
+# The request did not arrive in time.
 REQUEST_LATE: Final = "SPY0202"
 
 # The request line is too long.

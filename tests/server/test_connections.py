@@ -138,7 +138,7 @@ def test_idle_connection_is_closed_after_keep_alive() -> None:
 
 
 def test_head_that_does_not_come_is_answered_with_408() -> None:
-    with running("apps.replies", "--client-header-timeout", "0.3") as server, server.connect() as client:
+    with running("apps.replies", "--header-timeout", "0.3") as server, server.connect() as client:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         reply = client.reply()
         assert (reply.status, reply.closes) == (408, True)
