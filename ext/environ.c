@@ -114,8 +114,10 @@ static PyObject *make_key(const uint8_t *name, size_t length, uint8_t *treatment
     char *key = before + length <= sizeof on_stack ? on_stack : PyMem_Malloc(before + length);
     if (key == NULL) return PyErr_NoMemory();
     memcpy(key, prefix, before);
+    bool underscore = false;
     for (size_t i = 0; i < length; i++) {
         uint8_t c = name[i];
+        underscore |= c == '_';
         key[before + i] = (char)(c == '-' ? '_' : c >= 'a' && c <= 'z' ? c - 0x20 : c);
     }
 #define IS(text) (length == sizeof(text) - 1 && memcmp(key + before, text, sizeof(text) - 1) == 0)
@@ -125,7 +127,7 @@ static PyObject *make_key(const uint8_t *name, size_t length, uint8_t *treatment
      * an underscore, which could pass for one with a hyphen, has come past the front only where the operator lets it. */
     if (length == 0 || IS("CONTENT_LENGTH") || IS("TRANSFER_ENCODING") || IS("PROXY"))
         *treatment = TREAT_DROP;
-    else if (IS("CONTENT_TYPE"))
+    else if (IS("CONTENT_TYPE") && !underscore)
         skip = before;
     else if (IS("COOKIE"))
         *treatment = TREAT_COOKIE;

@@ -29,7 +29,7 @@ func (d *dropped) tell(log *slog.Logger, name string, n int) {
 	defer d.mu.Unlock()
 	if minute := time.Now().Unix() / 60; minute != d.minute {
 		if d.untold > 0 {
-			log.Warn("headers dropped", "more", d.untold, "setting", "header_map")
+			log.Info("headers dropped", "more", d.untold, "setting", "header_map")
 		}
 		d.minute, d.told, d.untold = minute, 0, 0
 	}
@@ -45,5 +45,5 @@ func (d *dropped) tell(log *slog.Logger, name string, n int) {
 	}
 	d.known[name] = struct{}{}
 	d.told++
-	log.Warn("header dropped", "name", name, "why", "its name has an underscore", "setting", "header_map")
+	log.Info("header dropped", "name", name, "why", "its name has an underscore", "setting", "header_map")
 }

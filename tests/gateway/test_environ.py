@@ -121,13 +121,19 @@ def test_names_in_any_case_are_one_key(front: Front) -> None:
         b"Content-Length",
         b"CONTENT-length",
         b"Transfer-Encoding",
-        b"X_Real_IP",
-        b"Content_Type",
+        b"Transfer_Encoding",
+        b"content_length",
     ],
 )
 def test_headers_that_would_deceive_are_left_out(front: Front, name: bytes) -> None:
     plain = front.environ(fields=[])
     assert front.environ(fields=[(name, b"1")]).keys() == plain.keys()
+
+
+def test_underscore_that_the_front_lets_pass_makes_a_header_and_no_more(front: Front) -> None:
+    environ = front.environ(fields=[(b"X_Real_IP", b"::1"), (b"Content_Type", b"a/b")])
+    assert environ["HTTP_X_REAL_IP"] == "::1" and environ["HTTP_CONTENT_TYPE"] == "a/b"
+    assert "CONTENT_TYPE" not in environ
 
 
 def test_content_type_and_length(front: Front) -> None:
