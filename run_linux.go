@@ -145,7 +145,7 @@ func (r *server) makeFront() (err error) {
 	r.front, err = front.New(front.Options{
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
 			Underscores: underscores(s.HeaderMap)},
-		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout,
+		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
 		Server: "speyside", Log: r.log,
 	}, r.segment, r.spool, bells)
 	return err

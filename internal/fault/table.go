@@ -136,7 +136,7 @@ var (
 	RequestLate = declare(Fault{
 		Code: "SPY0202", Name: "RequestLate", Whose: Client, Status: 408,
 		Text:  "the request did not arrive in time",
-		About: "See `header_timeout` in settings.md. A slow client holds neither a worker nor a slot.",
+		About: "See `header_timeout` and `body_timeout` in settings.md. A slow client holds neither a worker nor a slot.",
 	})
 	// RequestLineTooLong: the request line is longer than limit_request_line.
 	RequestLineTooLong = declare(Fault{

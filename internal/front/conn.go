@@ -44,6 +44,9 @@ type conn struct {
 	gather  *gather        // bytes that have come and are not a complete request yet
 	request dispatch.Request
 
+	received int64 // bytes that came since the body's time began anew
+	untaken  int   // bytes that the client had not taken when its time began anew
+
 	exchange *dispatch.Exchange
 	facts    http1.RequestFacts
 	framing  http1.Framing
@@ -116,16 +119,6 @@ func (c *conn) Ready(events uint32) {
 		c.pump()
 	}
 	c.read()
-}
-
-// Expired implements [loop.Expirer].
-func (c *conn) Expired(class *loop.Class) {
-	switch {
-	case class == c.lane.header && c.phase == phaseHead && c.pending() > 0, class == c.lane.header && c.phase == phaseBody:
-		c.refuse(408, "The request did not arrive in time.\n")
-	default:
-		c.close()
-	}
 }
 
 // Admitted implements [dispatch.Waiter].

@@ -26,7 +26,9 @@ import (
 type Options struct {
 	Limits        http1.Limits
 	KeepAlive     time.Duration // idle time between two requests; 0 closes after each reply
-	HeaderTimeout time.Duration // for a head to arrive, and for a client that neither sends nor takes bytes; 0: for ever
+	HeaderTimeout time.Duration // for a head to arrive; 0: for ever
+	BodyTimeout   time.Duration // over which a body must keep its rate; 0: for ever
+	SendTimeout   time.Duration // for a client to take some of a reply; 0: for ever
 	Server        string        // the Server field's value
 	Log           *slog.Logger
 }

@@ -40,6 +40,11 @@ type world struct {
 
 func start(t testing.TB, loops, workers int) *world {
 	t.Helper()
+	return startWith(t, loops, workers, func(*front.Options) {})
+}
+
+func startWith(t testing.TB, loops, workers int, change func(*front.Options)) *world {
+	t.Helper()
 	segment, err := slot.New(slot.Shape{Slots: 64 * loops, Ports: loops, Workers: workers, Threads: 1, FrontBlocks: 80,
 		LargeBlocks: 2, Generation: 1})
 	check(t, err)
@@ -51,9 +56,11 @@ func start(t testing.TB, loops, workers int) *world {
 		check(t, err)
 		w.bells = append(w.bells, bell)
 	}
-	w.front, err = front.New(front.Options{Limits: http1.Limits{Line: 8190, Fields: 100, FieldSize: 8190},
-		KeepAlive: time.Minute, HeaderTimeout: time.Minute, Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))},
-		segment, spool, w.bells)
+	options := front.Options{Limits: http1.Limits{Line: 8190, Fields: 100, FieldSize: 8190},
+		KeepAlive: time.Minute, HeaderTimeout: time.Minute, BodyTimeout: time.Minute, SendTimeout: time.Minute,
+		Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	change(&options)
+	w.front, err = front.New(options, segment, spool, w.bells)
 	check(t, err)
 	address, err := w.front.Listen(context.Background(), listen.Address{Host: "127.0.0.1"}, listen.Options{Backlog: 1024})
 	check(t, err)

@@ -45,7 +45,7 @@ type lane struct {
 	runs      [][]byte // what one writev sends
 	chunks    []byte   // the chunk heads among them
 
-	keepAlive, header, linger, idle, retry *loop.Class
+	keepAlive, header, body, send, linger, idle, retry *loop.Class
 
 	limits  http1.Limits
 	drained func() // not nil: draining, and called when nothing is in flight
@@ -65,6 +65,8 @@ func newLane(f *Front, port *dispatch.Port, bell int) (*lane, error) {
 	port.Attach(l.loop)
 	l.keepAlive = l.loop.NewClass(f.options.KeepAlive)
 	l.header = l.loop.NewClass(f.options.HeaderTimeout)
+	l.body = l.loop.NewClass(f.options.BodyTimeout)
+	l.send = l.loop.NewClass(f.options.SendTimeout)
 	l.linger = l.loop.NewClass(lingerFor)
 	l.idle = l.loop.NewClass(drainIdle)
 	l.retry = l.loop.NewClass(acceptAgain)

@@ -49,6 +49,7 @@ func (c *conn) receive(p []byte) (int, bool) {
 		return 0, false
 	}
 	n, errno := c.transport.Read(p)
+	c.received += int64(n)
 	switch {
 	case errno == unix.EAGAIN:
 		c.readable = false
@@ -203,7 +204,7 @@ func (c *conn) sendContinue(begun bool) {
 
 // readBody reports false when it can do nothing more now.
 func (c *conn) readBody() bool {
-	c.lane.header.Set(&c.timer, c)
+	c.awaitBody()
 	if c.intake == nil {
 		return c.readInline()
 	}

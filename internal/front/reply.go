@@ -70,7 +70,7 @@ func (c *conn) pump() {
 		n, errno := c.write(runs)
 		if errno == unix.EAGAIN {
 			c.blocked = true
-			c.lane.header.Set(&c.timer, c) // the client's time to take some
+			c.awaitTaking()
 			return
 		}
 		if errno != 0 {

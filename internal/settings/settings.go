@@ -38,6 +38,8 @@ type Settings struct {
 
 	KeepAlive       time.Duration // 0: close after each reply
 	HeaderTimeout   time.Duration // 0: wait for ever
+	BodyTimeout     time.Duration // 0: wait for ever
+	SendTimeout     time.Duration // 0: wait for ever
 	GracefulTimeout time.Duration // 0: do not wait
 
 	LogLevel slog.Level

@@ -205,6 +205,22 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.HeaderTimeout },
 	},
 	{
+		Name: "body_timeout", Meta: "TIME", Type: Duration, Default: "15s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Check: atMostADay,
+		Doc: "How long a request body may come with less than 500 bytes a second. Seconds, or a duration such as 1m30s; 0 waits " +
+			"for ever. A body that is complete within the time may be slower; one that is not must have brought 500 bytes for " +
+			"each second of it, and so on. Else the answer is 408 and the connection is closed.",
+		field: func(s *Settings) any { return &s.BodyTimeout },
+	},
+	{
+		Name: "send_timeout", Meta: "TIME", Type: Duration, Default: "60s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Check: atMostADay,
+		Doc: "How long a client may take nothing of a reply that waits for it. Seconds, or a duration such as 1m30s; 0 waits for " +
+			"ever. Past it the connection is reset, and the application's iterable is closed. A client that takes some of it, " +
+			"however slowly, is served on.",
+		field: func(s *Settings) any { return &s.SendTimeout },
+	},
+	{
 		Name: "graceful_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Gunicorn: "graceful_timeout", Check: atMostADay,
 		Doc: "How long a stop waits for requests that are being served. Seconds, or a duration such as 1m30s; 0 does not wait. " +
