@@ -120,7 +120,7 @@ func (r *server) makeSegment() (err error) {
 	if err != nil {
 		return err
 	}
-	if r.spool, err = spool.New(""); err != nil {
+	if r.spool, err = spool.New(r.settings.TmpUploadDir, r.settings.SpoolLimit); err != nil {
 		return err
 	}
 	for i := range r.settings.Loops {
@@ -145,6 +145,7 @@ func (r *server) makeFront() (err error) {
 	r.front, err = front.New(front.Options{
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
 			Underscores: underscores(s.HeaderMap)},
+		LimitBody: s.LimitRequestBody, InMemory: int(s.SpoolThreshold),
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
 		Server: "speyside", Log: r.log,
 	}, r.segment, r.spool, bells)

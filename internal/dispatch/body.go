@@ -7,8 +7,8 @@ import (
 	"speyside.dev/speyside/internal/wire"
 )
 
-// maxBlocks is how many of the segment's blocks one request body may take; what is larger goes to the spool.
-const maxBlocks = 64
+// MaxInBlocks is the largest body that may be kept in blocks of the segment; what is larger goes to the spool.
+const MaxInBlocks = 64 * wire.BlockSize
 
 // Body is a request body that is too large for its slot: in blocks of the segment, or in the spool. It is filled while it
 // arrives, before the request has a slot.
@@ -26,9 +26,9 @@ func (p *Port) NewBody(size int64) (*Body, error) {
 	if n := len(p.bodies); n > 0 {
 		b, p.bodies = p.bodies[n-1], p.bodies[:n-1]
 	} else {
-		b = &Body{port: p, chain: make([]uint32, 0, maxBlocks)}
+		b = &Body{port: p, chain: make([]uint32, 0, MaxInBlocks/wire.BlockSize)}
 	}
-	if size > maxBlocks*wire.BlockSize {
+	if size > int64(p.inBlocks) {
 		if err := b.toSpool(size); err != nil {
 			b.Release()
 			return nil, err
@@ -55,7 +55,7 @@ func (b *Body) Room() []byte {
 }
 
 func (b *Body) grow() (ok bool) {
-	if len(b.chain) == maxBlocks {
+	if len(b.chain)*wire.BlockSize >= b.port.inBlocks {
 		return false
 	}
 	if b.chain, ok = b.port.segment.TakeBlock(b.chain); ok {

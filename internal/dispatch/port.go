@@ -51,6 +51,7 @@ type Port struct {
 	inFlight  int
 	waiting   []Waiter
 	bodies    []*Body
+	inBlocks  int // bodies up to this size are kept in blocks
 
 	death *fault.Fault // what the death of a worker means for a request it had started
 
@@ -60,10 +61,10 @@ type Port struct {
 	pace  pace
 }
 
-// NewPort returns port number index of the segment.
-func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index int) *Port {
+// NewPort returns port number index of the segment. Bodies of more than inBlocks bytes go to the spool.
+func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index, inBlocks int) *Port {
 	n := segment.Slots / segment.Ports
-	p := &Port{segment: segment, queue: queue, spool: spool, index: index, death: fault.WorkerDied,
+	p := &Port{segment: segment, queue: queue, spool: spool, index: index, inBlocks: min(inBlocks, MaxInBlocks), death: fault.WorkerDied,
 		exchanges: make([]Exchange, n), free: make([]uint32, 0, n)}
 	for i := n - 1; i >= 0; i-- {
 		p.exchanges[i].port = p

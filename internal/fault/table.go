@@ -71,6 +71,14 @@ var (
 		Hint:  "run it in a Linux container or virtual machine.",
 		About: "The server stands on epoll, memfd, pidfd and futex, which are Linux's. On other systems the program builds and says so.",
 	})
+	// SpoolFull: a request's body could not be kept.
+	SpoolFull = declare(Fault{
+		Code: "SPY0010", Name: "SpoolFull", Whose: Operator, Status: 503,
+		Text: "the spool has no room for the body of this request",
+		Hint: "make room on the disk, name another with --tmp-upload-dir, or allow more with --spool-limit.",
+		About: "Bodies larger than `spool_threshold` wait in a nameless file until they are complete. The client got a 503 with " +
+			"Retry-After; no other request has noticed.",
+	})
 	// SegmentNotMade: the shared memory could not be made.
 	SegmentNotMade = declare(Fault{
 		Code: "SPY0009", Name: "SegmentNotMade", Whose: Operator, Exit: ExitConfiguration,

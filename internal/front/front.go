@@ -24,6 +24,8 @@ import (
 
 // Options say how the front behaves.
 type Options struct {
+	LimitBody     int64 // largest body in bytes; 0 for any
+	InMemory      int   // larger bodies go to the spool
 	Limits        http1.Limits
 	KeepAlive     time.Duration // idle time between two requests; 0 closes after each reply
 	HeaderTimeout time.Duration // for a head to arrive; 0: for ever
@@ -50,7 +52,7 @@ func New(options Options, segment *slot.Segment, spool *spool.Spool, bells []int
 	f := &Front{options: options, segment: segment}
 	queue := slot.NewQueue(segment)
 	for i, bell := range bells {
-		lane, err := newLane(f, dispatch.NewPort(segment, queue, spool, i), bell)
+		lane, err := newLane(f, dispatch.NewPort(segment, queue, spool, i, options.InMemory), bell)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("making loop %d: %w", i, err), f.closeLanes())
 		}

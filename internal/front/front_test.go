@@ -45,10 +45,15 @@ func start(t testing.TB, loops, workers int) *world {
 
 func startWith(t testing.TB, loops, workers int, change func(*front.Options)) *world {
 	t.Helper()
+	spool, err := spool.New(t.TempDir(), 0)
+	check(t, err)
+	return startOn(t, loops, workers, spool, change)
+}
+
+func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*front.Options)) *world {
+	t.Helper()
 	segment, err := slot.New(slot.Shape{Slots: 64 * loops, Ports: loops, Workers: workers, Threads: 1, FrontBlocks: 80,
 		LargeBlocks: 2, Generation: 1})
-	check(t, err)
-	spool, err := spool.New(t.TempDir())
 	check(t, err)
 	w := &world{t: t, segment: segment}
 	for range loops {
@@ -58,7 +63,7 @@ func startWith(t testing.TB, loops, workers int, change func(*front.Options)) *w
 	}
 	options := front.Options{Limits: http1.Limits{Line: 8190, Fields: 100, FieldSize: 8190},
 		KeepAlive: time.Minute, HeaderTimeout: time.Minute, BodyTimeout: time.Minute, SendTimeout: time.Minute,
-		Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		InMemory: 1 << 20, LimitBody: 1 << 30, Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	change(&options)
 	w.front, err = front.New(options, segment, spool, w.bells)
 	check(t, err)
@@ -431,4 +436,49 @@ func TestDrainAnswersWhatWasAccepted(t *testing.T) {
 		t.Fatalf("got %v", reply)
 	}
 	check(t, <-drained)
+}
+
+func TestBodyAboveTheLimitIsRefusedBeforeItIsRead(t *testing.T) {
+	spool, err := spool.New(t.TempDir(), 0)
+	check(t, err)
+	w := startOn(t, 1, 1, spool, func(o *front.Options) { o.LimitBody = 20 })
+	w.work(0, echo)
+	for _, sent := range []string{
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\nExpect: 100-continue\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\n\r\n123456789012345678901",
+		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n12345678901\r\nb\r\n12345678901\r\n",
+	} {
+		c := w.dial()
+		fmt.Fprint(c, sent)
+		if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 413 || !reply.Close {
+			t.Errorf("%q: %v", sent, reply)
+		}
+	}
+	c := w.dial()
+	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n14\r\n12345678901234567890\r\n0\r\n\r\n")
+	if reply, body := w.read(bufio.NewReader(c)); reply.StatusCode != 200 || len(body) != 20 {
+		t.Errorf("a body of the limit's size: %v", reply)
+	}
+}
+
+func TestFullSpoolIs503ForThatRequestOnly(t *testing.T) {
+	spool, err := spool.New(t.TempDir(), 1<<20)
+	check(t, err)
+	w := startOn(t, 1, 1, spool, func(*front.Options) {})
+	w.work(0, echo)
+	for range 3 { // what was kept of a refused body is given back
+		c := w.dial()
+		fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", 2<<20)
+		go func() { _, _ = c.Write(make([]byte, 2<<20)) }()
+		reply, _ := w.read(bufio.NewReader(c))
+		if reply.StatusCode != 503 || reply.Header.Get("Retry-After") == "" {
+			t.Fatalf("got %v", reply)
+		}
+		other := w.dial()
+		fmt.Fprint(other, get)
+		if reply, _ := w.read(bufio.NewReader(other)); reply.StatusCode != 200 {
+			t.Fatalf("another request got %v", reply)
+		}
+	}
 }

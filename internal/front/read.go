@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"speyside.dev/speyside/internal/dispatch"
+	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/spool"
 	"speyside.dev/speyside/internal/wire"
@@ -92,7 +93,7 @@ func (c *conn) readHead() bool {
 		c.malformed(err)
 		return false
 	}
-	if headLen > 0 && !c.head.Chunked && int64(headLen)+max(c.head.ContentLength, 0) <= int64(n) {
+	if headLen > 0 && !c.head.Chunked && int64(headLen)+max(c.head.ContentLength, 0) <= int64(n) && !c.tooLarge(c.head.ContentLength) {
 		c.headLen = headLen
 		c.setLabel(memory)
 		end := headLen + int(max(c.head.ContentLength, 0))
@@ -175,6 +176,10 @@ func (c *conn) headComplete(headLen int) bool {
 	c.setLabel(c.gather.input)
 	c.body.Reset(&c.head)
 	size, known := c.body.Length()
+	if c.tooLarge(size) {
+		c.refuseBody()
+		return false
+	}
 	if known && int64(headLen)+size <= inlineRoom || known && size == 0 {
 		c.phase = phaseBody
 		c.sendContinue(size == 0 || len(c.gather.input) > headLen)
@@ -256,6 +261,10 @@ func (c *conn) take(in []byte) bool {
 				c.noRoom(err)
 				return false
 			}
+			if c.tooLarge(c.intake.Len()) {
+				c.refuseBody()
+				return false
+			}
 		}
 		in = in[n:]
 		if done {
@@ -332,14 +341,28 @@ func (c *conn) malformed(err *http1.Error) {
 	c.refuse(err.Status, err.Reason+" ("+err.Section+")\n")
 }
 
+// tooLarge reports that a body of n bytes is larger than the operator allows.
+func (c *conn) tooLarge(n int64) bool {
+	limit := c.lane.front.options.LimitBody
+	return limit > 0 && n > limit
+}
+
+func (c *conn) refuseBody() {
+	why := fault.RequestBodyTooLarge
+	c.lane.front.options.Log.Debug("request refused", "status", why.Status, "reason", why.Text, "request",
+		string(c.label[:c.labelLen]), "code", why.Code)
+	c.refuse(why.Status, "The body is larger than this server takes.\n")
+}
+
 // noRoom answers a request whose body cannot be kept.
 func (c *conn) noRoom(err error) {
-	status := 503
-	if errors.Is(err, spool.ErrFull) {
-		status = 413
+	if errors.Is(err, spool.ErrTooLong) {
+		c.refuseBody()
+		return
 	}
-	c.lane.front.options.Log.Error("body not kept", "error", err, "request", string(c.label[:c.labelLen]))
-	c.refuse(status, http1.Reason(status)+"\n")
+	why := fault.SpoolFull
+	c.lane.front.options.Log.Error("body not kept", "error", err, "request", string(c.label[:c.labelLen]), "code", why.Code)
+	c.refuse(why.Status, "There is no room for the body now.\n")
 }
 
 // readLinger throws away what still comes.

@@ -36,17 +36,22 @@ type Framing struct {
 	Chunked   bool // each piece of the body goes between AppendChunkHead and ChunkEnd, LastChunk at the end
 	KeepAlive bool // the connection stays open after the reply
 	NoBody    bool // no byte of the body is sent, whatever the application produces
-	AddLength bool // AppendHead writes Content-Length from BodySize
+	AddLength bool // AppendHead writes Content-Length from BodySize, or 0 with 205
 }
 
 // Frame decides how a reply is delimited (RFC 9112 6.3). A body of unknown length is chunked for HTTP/1.1 and ends
 // with the connection for HTTP/1.0.
+//
+// 205 has no content and says so with a length of 0 (RFC 9110 15.3.6).
 //
 // An application's own Content-Length is believed; when the whole body is known to be shorter the connection closes
 // after it, and it is for the front to cut a longer one.
 func Frame(q RequestFacts, r *Reply) Framing {
 	f := Framing{KeepAlive: q.KeepAlive}
 	switch {
+	case r.Code == 205:
+		f.NoBody = true
+		f.AddLength = !r.HasLength
 	case r.NoBody || r.Code < 200 || r.Code == 204 || r.Code == 304:
 		f.NoBody = true
 		f.KeepAlive = f.KeepAlive && r.Code >= 200 // after an interim reply the client would wait for another
@@ -94,7 +99,11 @@ func AppendHead(dst []byte, minor uint8, r *Reply, f Framing, date []byte, serve
 	case f.Chunked:
 		dst = append(dst, "Transfer-Encoding: chunked\r\n"...)
 	case f.AddLength:
-		dst = appendLength(dst, r.BodySize)
+		size := r.BodySize
+		if r.Code == 205 {
+			size = 0
+		}
+		dst = appendLength(dst, size)
 	}
 	return dst
 }
@@ -117,6 +126,9 @@ func AppendChunkHead(dst []byte, n int) []byte {
 	return append(dst, "\r\n"...)
 }
 
+// retryAfter is when a client may try again after a 503 (RFC 9110 10.2.3): what is full now may have room then.
+const retryAfter = "Retry-After: 5\r\n"
+
 // AppendError appends a whole reply that the front gives by itself, after which the connection closes. text is the
 // body, for a person to read.
 func AppendError(dst []byte, status int, text string, date []byte, server string, headOnly bool) []byte {
@@ -130,6 +142,9 @@ func AppendError(dst []byte, status int, text string, date []byte, server string
 		dst = append(dst, "Server: "...)
 		dst = append(dst, server...)
 		dst = append(dst, "\r\n"...)
+	}
+	if status == 503 {
+		dst = append(dst, retryAfter...)
 	}
 	dst = append(dst, "Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"...)
 	dst = appendLength(dst, int64(len(text)))

@@ -102,6 +102,25 @@ func TestRelativePathsStartAtChdir(t *testing.T) {
 	}
 }
 
+func TestSizesAreBytesOrPowersOf1024(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "1500": 1500, "64k": 64 << 10, "64kB": 64 << 10, "10MB": 10 << 20, "10 mb": 10 << 20,
+		"1.5GB": 3 << 29, "2g": 2 << 30, "7B": 7} {
+		if got, err := parseSize(text); err != nil || got != want {
+			t.Errorf("%q is %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "k", "MB", "ten", "1TBB", "1 0", "1kk", "1e400", "nan", "-", "1bk", "0x10"} {
+		if got, err := parseSize(text); err == nil {
+			t.Errorf("%q was taken for %d", text, got)
+		}
+	}
+	for _, text := range []string{"-1", "2000000GB"} {
+		if _, err := resolve("--limit-request-body=" + text + " app"); err == nil {
+			t.Errorf("%q was accepted", text)
+		}
+	}
+}
+
 func TestDurationsAreSecondsOrGoDurations(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"30s": 30 * time.Second, "1m30s": 90 * time.Second, "75": 75 * time.Second, "0.5": 500 * time.Millisecond, "0": 0, "24h": 24 * time.Hour,

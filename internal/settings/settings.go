@@ -36,6 +36,11 @@ type Settings struct {
 	LimitRequestFields    int
 	LimitRequestFieldSize int // in bytes
 
+	LimitRequestBody int64 // in bytes; 0: no limit
+	SpoolThreshold   int64 // in bytes
+	SpoolLimit       int64 // in bytes; 0: no limit
+	TmpUploadDir     string
+
 	KeepAlive       time.Duration // 0: close after each reply
 	HeaderTimeout   time.Duration // 0: wait for ever
 	BodyTimeout     time.Duration // 0: wait for ever

@@ -39,17 +39,21 @@ const (
 	SectionWorkers     Section = "Workers"
 	SectionRequests    Section = "Requests"
 	SectionLimits      Section = "Limits"
+	SectionBodies      Section = "Bodies"
 	SectionTimeouts    Section = "Timeouts"
 	SectionLogging     Section = "Logging"
 )
 
 // Sections returns the sections in the order of --help.
 func Sections() []Section {
-	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionLimits, SectionTimeouts, SectionLogging}
+	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionLimits, SectionBodies, SectionTimeouts, SectionLogging}
 }
 
 // MaxHead is the longest head of a request in bytes, which no limit exceeds.
 const MaxHead = 65535
+
+// MaxInMemory is the largest body in bytes that is kept in memory while it arrives.
+const MaxInMemory = 1 << 20
 
 // Table returns every setting, in the order of --help.
 func Table() []Setting { return slices.Clone(table) }
@@ -188,6 +192,34 @@ var table = []Setting{
 		Doc: "Longest header field of a request. In bytes, name and value together; 0 means no limit but that of the whole head, " +
 			"65535. A longer one is answered with 431.",
 		field: func(s *Settings) any { return &s.LimitRequestFieldSize },
+	},
+	{
+		Name: "limit_request_body", Meta: "SIZE", Type: Size, Default: "1GB", Section: SectionLimits, Since: "0.1", Reloadable: true,
+		Check: upToAPetabyte,
+		Doc: "Largest body of a request. In bytes or with a unit (1 kB is 1024 bytes); 0 is any size. A larger one is " +
+			"answered with 413 as soon as that is known: by its Content-Length before any of it is read, or when that much of it has come.",
+		field: func(s *Settings) any { return &s.LimitRequestBody },
+	},
+	{
+		Name: "spool_threshold", Meta: "SIZE", Type: Size, Default: "1MB", Section: SectionBodies, Since: "0.1",
+		Check: sizeUpTo(MaxInMemory, "1MB"),
+		Doc: "Largest body of a request that is kept in memory while it arrives. In bytes or with a unit, up to 1MB. A larger one " +
+			"is kept in the spool, one nameless file; so is a smaller one when the memory for bodies, 4 MB, is taken.",
+		field: func(s *Settings) any { return &s.SpoolThreshold },
+	},
+	{
+		Name: "spool_limit", Meta: "SIZE", Type: Size, Default: "10GB", Section: SectionBodies, Since: "0.1", Check: upToAPetabyte,
+		Doc: "How much of the disk the bodies in the spool may take together. In bytes or with a unit; 0 is as much as there " +
+			"is. A request whose body does not fit, or finds the disk full, is answered with 503 and Retry-After; the log says so, and " +
+			"no other request notices.",
+		field: func(s *Settings) any { return &s.SpoolLimit },
+	},
+	{
+		Name: "tmp_upload_dir", Meta: "PATH", Type: Path, DefaultText: "$TMPDIR, or /tmp", Section: SectionBodies, Since: "0.1",
+		Gunicorn: "tmp_upload_dir", Check: aDirectory,
+		Doc: "Directory on whose file system the spool lies. The file has no name there. A directory that does not exist " +
+			"is refused.",
+		field: func(s *Settings) any { return &s.TmpUploadDir },
 	},
 	{
 		Name: "keepalive", Flag: "keep-alive", Meta: "TIME", Type: Duration, Default: "75s", Section: SectionTimeouts, Since: "0.1",

@@ -19,6 +19,7 @@ const (
 	Int       Type = "int"
 	Mode      Type = "mode"         // an int, octal with a leading 0
 	Duration  Type = "duration"     // 30s, 1m30s, or a number of seconds
+	Size      Type = "size"         // 10MB, 64k, or a number of bytes
 	String    Type = "string"       //
 	Path      Type = "path"         //
 	List      Type = "list"         // separated by commas
@@ -47,11 +48,18 @@ var (
 		info, err := os.Stat(value.(string))
 		return err == nil && info.IsDir()
 	}}
-	atMostADay = Check{"seconds or a duration such as 1m30s, from 0 to 24h", func(value any) bool {
+	upToAPetabyte = sizeUpTo(1<<50, "1048576GB")
+	atMostADay    = Check{"seconds or a duration such as 1m30s, from 0 to 24h", func(value any) bool {
 		d := value.(time.Duration)
 		return d >= 0 && d <= 24*time.Hour
 	}}
 )
+
+func sizeUpTo(high int64, text string) Check {
+	return Check{"a number of bytes or a size such as 64kB, 10MB or 1GB, from 0 to " + text, func(value any) bool {
+		return value.(int64) >= 0 && value.(int64) <= high
+	}}
+}
 
 // headerMaps are gunicorn's values, in the order of http1.Underscores.
 var headerMaps = []string{"drop", "refuse", "dangerous"}
@@ -98,6 +106,8 @@ func (s *Setting) set(to *Settings, texts []string, cpus int) error {
 		return setOne(s, field, texts, parseText)
 	case *time.Duration:
 		return setOne(s, field, texts, parseDuration)
+	case *int64:
+		return setOne(s, field, texts, parseSize)
 	case *slog.Level:
 		return setOne(s, field, texts, parseLevel)
 	case *int:
@@ -172,6 +182,18 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, errNotInRange
 	}
 	return d, nil
+}
+
+// parseSize reads a number of bytes; a unit is a power of 1024: 64k, 64kB, 10MB, 1G. One space may stand before it.
+func parseSize(text string) (int64, error) {
+	digits := strings.TrimRight(text, "kKmMgGbB ")
+	number, err := strconv.ParseFloat(digits, 64)
+	unit := strings.TrimSuffix(strings.ToLower(strings.TrimPrefix(text[len(digits):], " ")), "b")
+	shift, known := map[string]int{"": 0, "k": 10, "m": 20, "g": 30}[unit]
+	if err != nil || !known || math.IsNaN(number) || math.Abs(number) > 1<<20*(1<<30) {
+		return 0, errNotInRange
+	}
+	return int64(number * float64(int64(1)<<shift)), nil
 }
 
 func parseLevel(text string) (slog.Level, error) {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,12 +24,17 @@ const Room = 8 << 40
 // Unknown is what is reserved for a body whose length is not known; a longer one is refused.
 const Unknown = 16 << 30
 
-// ErrFull is returned when all addresses are reserved, or the body is longer than its extent.
-var ErrFull = errors.New("spool: no room")
+// ErrTooLong is returned when a body is longer than its extent, or than any extent can be.
+var ErrTooLong = errors.New("the body is longer than the spool can keep")
+
+// ErrFull is returned when the spool holds as much as it may, or all addresses are reserved.
+var ErrFull = errors.New("the spool is full")
 
 // Spool is one nameless file, shared by all loops.
 type Spool struct {
-	file *os.File
+	file  *os.File
+	limit int64        // bytes that may lie on the disk at once; 0 for any number
+	taken atomic.Int64 // bytes that do
 
 	mu   sync.Mutex
 	free []span // sorted by offset, never touching
@@ -43,8 +49,9 @@ type Extent struct {
 	Length int64 // bytes written
 }
 
-// New opens a nameless file in dir ("" for the system's directory for temporary files).
-func New(dir string) (*Spool, error) {
+// New opens a nameless file in dir ("" for the system's directory for temporary files) that holds up to limit bytes (0 for
+// any number).
+func New(dir string, limit int64) (*Spool, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
@@ -52,7 +59,7 @@ func New(dir string) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", dir, err)
 	}
-	return &Spool{file: file, free: []span{{0, Room}}}, nil
+	return &Spool{file: file, limit: limit, free: []span{{0, Room}}}, nil
 }
 
 func nameless(dir string) (*os.File, error) {
@@ -74,8 +81,11 @@ func (s *Spool) File() *os.File { return s.file }
 // Close ends the spool; what it held is gone.
 func (s *Spool) Close() error { return s.file.Close() }
 
-// Reserve gives room for a body of up to size bytes.
+// Reserve gives room for a body of up to size bytes. The disk is not taken before something is written.
 func (s *Spool) Reserve(size int64) (*Extent, error) {
+	if size > Room {
+		return nil, ErrTooLong
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.free {
@@ -96,13 +106,22 @@ func (s *Spool) Reserve(size int64) (*Extent, error) {
 // At is the extent's offset in the file.
 func (e *Extent) At() int64 { return e.span.from }
 
-// Write appends p. It returns ErrFull when the body outgrows its extent, or the system's error (a full disk).
+// Write appends p. It returns ErrTooLong when the body outgrows its extent, ErrFull when the spool holds as much as it
+// may, or the system's error (a full disk).
 func (e *Extent) Write(p []byte) error {
-	if e.Length+int64(len(p)) > e.span.to-e.span.from {
+	s, size := e.spool, int64(len(p))
+	if e.Length+size > e.span.to-e.span.from {
+		return ErrTooLong
+	}
+	if s.limit > 0 && s.taken.Add(size) > s.limit {
+		s.taken.Add(-size)
 		return ErrFull
 	}
-	n, err := e.spool.file.WriteAt(p, e.span.from+e.Length)
+	n, err := s.file.WriteAt(p, e.span.from+e.Length)
 	e.Length += int64(n)
+	if s.limit > 0 {
+		s.taken.Add(int64(n) - size)
+	}
 	if err != nil {
 		return fmt.Errorf("writing to the spool: %w", err)
 	}
@@ -112,6 +131,9 @@ func (e *Extent) Write(p []byte) error {
 // Release punches out what was written and gives the room back.
 func (e *Extent) Release() {
 	s := e.spool
+	if s.limit > 0 {
+		s.taken.Add(-e.Length)
+	}
 	if e.Length > 0 {
 		// A file system that cannot punch holes keeps the bytes until the room is written again.
 		_ = unix.Fallocate(int(s.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.span.from, e.Length)

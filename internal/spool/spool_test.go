@@ -16,7 +16,7 @@ import (
 
 func open(t *testing.T) *spool.Spool {
 	t.Helper()
-	s, err := spool.New(t.TempDir())
+	s, err := spool.New(t.TempDir(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +54,14 @@ func TestWhatWasWrittenIsReadAtTheOffset(t *testing.T) {
 
 func TestBodyLongerThanItsExtentIsRefused(t *testing.T) {
 	e := reserve(t, open(t), 3)
-	if err := e.Write([]byte("four")); !errors.Is(err, spool.ErrFull) {
+	if err := e.Write([]byte("four")); !errors.Is(err, spool.ErrTooLong) {
 		t.Fatalf("got %v", err)
 	}
 }
 
 func TestMoreRoomThanThereIsIsRefused(t *testing.T) {
 	s := open(t)
-	if _, err := s.Reserve(spool.Room + 1); !errors.Is(err, spool.ErrFull) {
+	if _, err := s.Reserve(spool.Room + 1); !errors.Is(err, spool.ErrTooLong) {
 		t.Fatalf("got %v", err)
 	}
 	reserve(t, s, spool.Room)
@@ -95,8 +95,30 @@ func TestReleasedRoomIsOneHoleAgainAndTakesNoDisk(t *testing.T) {
 }
 
 func TestNoSpoolWithoutItsDirectory(t *testing.T) {
-	if s, err := spool.New("/nonexistent"); err == nil {
+	if s, err := spool.New("/nonexistent", 0); err == nil {
 		_ = s.Close()
 		t.Fatal("a spool in a directory that is not there")
+	}
+}
+
+func TestSpoolHoldsNoMoreThanItsLimitAndHasRoomAgainAfterwards(t *testing.T) {
+	s, err := spool.New(t.TempDir(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	first, second := reserve(t, s, 100), reserve(t, s, 100)
+	if err := first.Write([]byte("12345678")); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Write([]byte("123")); !errors.Is(err, spool.ErrFull) {
+		t.Fatalf("got %v", err)
+	}
+	if err := second.Write([]byte("12")); err != nil {
+		t.Fatal(err)
+	}
+	first.Release()
+	if err := second.Write([]byte("12345678")); err != nil {
+		t.Fatalf("released bytes still count: %v", err)
 	}
 }

@@ -30,6 +30,9 @@ PLATFORM_NOT_SUPPORTED: Final = "SPY0008"
 # The memory shared with the workers could not be made.
 SEGMENT_NOT_MADE: Final = "SPY0009"
 
+# The spool has no room for the body of this request.
+SPOOL_FULL: Final = "SPY0010"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 
