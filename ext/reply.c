@@ -118,6 +118,11 @@ static void *too_large(struct spey_reply *reply) {
                   "the reply's headers are larger than %d bytes", HEAD_END - SPEY_REPLY_HEAD);
 }
 
+/* Whether the status leaves no room for a length of the application's (RFC 9110 section 8.6; 15.3.6: the front says 0). */
+static inline bool no_length(const struct spey_reply *reply) {
+    return reply->status_code < 200 || reply->status_code == 204 || reply->status_code == 205;
+}
+
 static bool take_status(struct spey_reply *reply, PyObject *status) {
     if (!PyUnicode_Check(status)) {
         refuse(reply, SPY_STATUS_INVALID, PyExc_TypeError, "PEP 3333: status must be a str such as \"200 OK\", not %R",
@@ -144,7 +149,7 @@ static bool take_status(struct spey_reply *reply, PyObject *status) {
     }
     reply->status_len = length;
     reply->status_code = (uint32_t)((start[0] - '0') * 100 + (start[1] - '0') * 10 + (start[2] - '0'));
-    if (reply->status_code < 200 || reply->status_code == 204 || reply->status_code == 304) {
+    if (no_length(reply) || reply->status_code == 304) {
         reply->flags |= SPEY_REPLY_NO_BODY;
         reply->bodiless = true;
     }
@@ -245,6 +250,7 @@ static uint8_t *take_header(struct spey_reply *reply, PyObject *name, PyObject *
             return refuse(reply, SPY_HOP_BY_HOP, PyExc_ValueError,
                           "PEP 3333: header %R is hop-by-hop: it belongs to the server, not to the application", name);
         if (special == CONTENT_LENGTH && !take_length(reply, value_at, (size_t)(at - value_at))) return NULL;
+        if (special == CONTENT_LENGTH && no_length(reply)) return name_at;
         if (special == DATE) reply->flags |= SPEY_REPLY_HAS_DATE;
         if (special == SERVER) reply->flags |= SPEY_REPLY_HAS_SERVER;
     }
@@ -280,6 +286,7 @@ static bool take_headers(struct spey_reply *reply, PyObject *headers) {
         if (at == NULL) return false;
     }
     reply->fields = (uint32_t)(at - start);
+    if (UNLIKELY(no_length(reply))) reply->flags &= ~(uint32_t)SPEY_REPLY_HAS_LENGTH;
     return true;
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // A testCase is one ```http block of tests/requests with the ```verdict block that follows it; README.md there says
-// how they are written.
+// how they are written. A ```reply block is for the whole server (tests/server/test_requests.py).
 type testCase struct {
 	name    string
 	input   []byte
@@ -42,7 +42,7 @@ func corpus(tb testing.TB) []testCase {
 		}
 		all = append(all, cases...)
 	}
-	if len(all) < 120 {
+	if len(all) < 250 {
 		tb.Fatalf("tests/requests has %d cases: where are the others?", len(all))
 	}
 	return all
@@ -50,7 +50,7 @@ func corpus(tb testing.TB) []testCase {
 
 func readCases(file, text string) (cases []testCase, err error) {
 	var block *[]string
-	var request, verdict []string
+	var request, verdict, reply []string
 	heading, names := "", map[string]bool{}
 	for number, line := range strings.Split(text, "\n") {
 		switch {
@@ -60,8 +60,10 @@ func readCases(file, text string) (cases []testCase, err error) {
 			block, request = &request, nil
 		case block == nil && line == "```verdict":
 			block, verdict = &verdict, nil
+		case block == nil && line == "```reply":
+			block, reply = &reply, nil
 		case block == nil && strings.HasPrefix(line, "```"):
-			return nil, fmt.Errorf("line %d: a block that is neither http nor verdict", number+1)
+			return nil, fmt.Errorf("line %d: a block that is no http, verdict or reply", number+1)
 		case block == &verdict && line == "```":
 			name := file + "/" + strings.ReplaceAll(heading, "/", "-")
 			input, err := unescape(strings.Join(request, ""))
@@ -82,7 +84,8 @@ func readCases(file, text string) (cases []testCase, err error) {
 	return cases, nil
 }
 
-// unescape reads \r \n \t \\ \xNN and \*N(…), which stands for N times what is in the parentheses.
+// unescape reads \r \n \t \\ \xNN and \*N(…), which stands for N times what is in the parentheses. Where the client waits
+// (\|) or ends its side (\$) is of no account here.
 func unescape(s string) (out []byte, err error) {
 	for len(s) > 0 {
 		if s[0] != '\\' {
@@ -108,6 +111,8 @@ func unescape(s string) (out []byte, err error) {
 			out, s = append(out, bytes.Repeat(part, n)...), rest
 		case len(s) >= 2 && plain[s[1]] != 0:
 			out, s = append(out, plain[s[1]]), s[2:]
+		case len(s) >= 2 && (s[1] == '|' || s[1] == '$'):
+			s = s[2:]
 		default:
 			return nil, fmt.Errorf("bad escape %q", s[:min(len(s), 4)])
 		}
@@ -145,6 +150,7 @@ type reader struct {
 	inBody   bool
 	stopped  bool // refused, or closed by what the last request said
 	facts    []string
+	begun    int      // where among them the request begins whose body is not complete
 	problems []string // what must not happen with any input
 }
 
@@ -197,6 +203,7 @@ func (r *reader) step() bool {
 }
 
 func (r *reader) refuse(err *Error) bool {
+	r.unserve()
 	r.note(fmt.Sprintf("refused %d %s", err.Status, err.Section))
 	r.stopped = true
 	return false
@@ -211,9 +218,17 @@ func (r *reader) problem(format string, args ...any) {
 // end notes that the input ended before the request did.
 func (r *reader) end() []string {
 	if !r.stopped && (r.inBody || len(r.buf) > 0) {
+		r.unserve()
 		r.note("waiting")
 	}
 	return r.facts
+}
+
+// unserve corrects the last request: its body is not complete, and no application sees it.
+func (r *reader) unserve() {
+	if r.inBody {
+		r.facts[r.begun] = "begun" + strings.TrimPrefix(r.facts[r.begun], "served")
+	}
 }
 
 // describe notes all facts of a head and checks what must hold for any.
@@ -227,6 +242,7 @@ func (r *reader) describe(head []byte) {
 		return visible(s.Of(head))
 	}
 	yes := map[bool]string{true: "yes", false: "no"}
+	r.begun = len(r.facts)
 	r.note(fmt.Sprintf("served %s %s HTTP/1.%d", show(h.Method), show(h.Target), h.Minor))
 	r.note("path " + show(h.Path))
 	r.note("query " + show(h.Query))
@@ -286,7 +302,7 @@ func matches(verdict, facts []string) string {
 	kind := func(line string) string { word, _, _ := strings.Cut(line, " "); return word }
 	split := func(lines []string) (requests [][]string) {
 		for _, line := range lines {
-			if k := kind(line); len(requests) == 0 || k == "served" || k == "refused" || k == "waiting" {
+			if k := kind(line); len(requests) == 0 || k == "served" || k == "begun" || k == "refused" || k == "waiting" {
 				requests = append(requests, nil)
 			}
 			requests[len(requests)-1] = append(requests[len(requests)-1], line)

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 
 	"speyside.dev/speyside/internal/wire"
@@ -24,6 +25,9 @@ const (
 	RefuseUnderscores                    // refuse the request
 	KeepUnderscores                      // hand it to the application
 )
+
+// longestLength is the largest Content-Length that can be added to a head's length.
+const longestLength = math.MaxInt64 - wire.MaxHead
 
 // Phases of a Parser.
 const (
@@ -100,6 +104,7 @@ func (p *Parser) Parse(buf []byte, limits *Limits, h *wire.Head) (n int, err *Er
 // start skips one empty line and looks at the first byte, so that a client that speaks another protocol is refused
 // before it has sent a line.
 func (p *Parser) start(buf []byte, h *wire.Head) (more bool, err *Error) {
+	*h = wire.Head{Fields: h.Fields[:0], ContentLength: -1} // first: a refusal is no reply to the request before
 	at := 0
 	if len(buf) > 0 && buf[0] == '\r' {
 		if len(buf) > 1 && buf[1] != '\n' {
@@ -113,7 +118,6 @@ func (p *Parser) start(buf []byte, h *wire.Head) (more bool, err *Error) {
 	if class[buf[at]]&isToken == 0 {
 		return false, ErrStart
 	}
-	*h = wire.Head{Fields: h.Fields[:0], ContentLength: -1}
 	p.at, p.seen, p.phase = at, at, atLine
 	return false, nil
 }
@@ -183,6 +187,8 @@ func (p *Parser) finish(h *wire.Head) *Error {
 		return ErrLengthChunked
 	case h.Chunked && h.Minor == 0:
 		return ErrCodingOld
+	case h.ContentLength > longestLength:
+		return ErrLengthLarge
 	}
 	h.KeepAlive = !p.close && (h.Minor > 0 || p.keep)
 	return nil

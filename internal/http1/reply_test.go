@@ -34,6 +34,8 @@ func TestFramingFollowsTheRequestAndTheStatus(t *testing.T) {
 		{"HEAD tells the length of a body that was made", head, Reply{Code: 200, BodyKnown: true, BodySize: 5}, Framing{KeepAlive: true, NoBody: true, AddLength: true}},
 		{"HEAD makes up no length", head, Reply{Code: 200, BodyKnown: true}, Framing{KeepAlive: true, NoBody: true}},
 		{"204 has no body and no length", new, Reply{Code: 204, BodyKnown: true, BodySize: 5}, Framing{KeepAlive: true, NoBody: true}},
+		{"205 has no body and says so", new, Reply{Code: 205, NoBody: true}, Framing{KeepAlive: true, NoBody: true, AddLength: true}},
+		{"205 is never chunked", new, Reply{Code: 205}, Framing{KeepAlive: true, NoBody: true, AddLength: true}},
 		{"304 has no body", new, Reply{Code: 304}, Framing{KeepAlive: true, NoBody: true}},
 		{"304 keeps a 1.0 connection", old, Reply{Code: 304}, Framing{KeepAlive: true, NoBody: true}},
 		{"1xx as the last word closes", new, Reply{Code: 101}, Framing{NoBody: true}},
@@ -58,6 +60,8 @@ func TestHeadIsWrittenAsFramed(t *testing.T) {
 			"HTTP/1.1 404 Not Found|Connection: close|Transfer-Encoding: chunked|"},
 		{0, Reply{Status: []byte("200 OK"), HasDate: true, HasServer: true}, Framing{KeepAlive: true},
 			"HTTP/1.1 200 OK|Connection: keep-alive|"},
+		{1, Reply{Status: []byte("205 Reset Content"), Code: 205, HasDate: true, HasServer: true, BodySize: 5},
+			Framing{KeepAlive: true, NoBody: true, AddLength: true}, "HTTP/1.1 205 Reset Content|Content-Length: 0|"},
 		{0, Reply{Status: []byte("299"), HasDate: true, HasServer: true}, Framing{}, "HTTP/1.1 299 |Connection: close|"},
 	} {
 		got := AppendHead(nil, c.minor, &c.r, c.f, imfDate, "speyside")

@@ -1,0 +1,42 @@
+"""Answers /reply with what its query says, and everything else with what the application was given, as JSON.
+
+The query of /reply may have `status`, `body` (several are several blocks), `field` ("Name: value", any number),
+`list` (the blocks come as a list), `pause` (they come slowly) and `unread` (the request's body is left unread).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator
+from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer."""
+    if environ["PATH_INFO"] == "/reply":
+        return reply(environ, start_response)
+    body: bytes = environ["wsgi.input"].read()
+    seen = {name: value for name, value in environ.items() if isinstance(value, str)}
+    start_response("200 OK", [("Content-Type", "application/json"), ("X-Method", environ["REQUEST_METHOD"])])
+    return [json.dumps({"environ": seen, "body": body.decode("latin-1")}).encode()]
+
+
+def reply(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer as told."""
+    told = parse_qs(environ["QUERY_STRING"], keep_blank_values=True)
+    if "unread" not in told:
+        environ["wsgi.input"].read()
+    fields = [(name, value.strip()) for name, _, value in (field.partition(":") for field in told.get("field", []))]
+    start_response(told.get("status", ["200 OK"])[0], fields)
+    blocks = [block.encode("latin-1") for block in told.get("body", [])]
+    return blocks if "list" in told else one_by_one(blocks, "pause" in told)
+
+
+def one_by_one(blocks: list[bytes], pause: bool) -> Iterator[bytes]:
+    """Yield blocks; with a pause, the head has left before the second one."""
+    for number, block in enumerate(blocks):
+        if pause and number:
+            time.sleep(0.05)
+        yield block
