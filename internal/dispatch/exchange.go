@@ -16,6 +16,7 @@ type Exchange struct {
 	slot     uint32
 	active   bool // submitted and not released
 	lost     bool // filled and out of line at the last scan
+	slow     bool // complete and not taken by the client at the last scan
 	receiver Receiver
 
 	state    slot.State // as the front set it last; the generation is what counts
@@ -35,8 +36,9 @@ type Exchange struct {
 
 // piece is a published run of bytes: of the worker's block, or copied out of it when the worker died.
 type piece struct {
-	block  uint32
+	block  uint32 // its number + 1; 0 for other memory
 	memory []byte
+	parked bool // the memory counts as the port's
 }
 
 // Request is what a protocol knows of a complete request besides the bytes themselves.
@@ -81,7 +83,7 @@ func (e *Exchange) Place(bytes []byte, fields []wire.Field) bool {
 // Submit puts the request in line. The receiver hears of the reply on this loop.
 func (e *Exchange) Submit(r *Request, receiver Receiver) {
 	e.describe(r)
-	e.receiver, e.active, e.lost = receiver, true, false
+	e.receiver, e.active, e.lost, e.slow = receiver, true, false, false
 	e.attempts, e.produced, e.consumed = 0, 0, 0
 	e.done, e.cut, e.reply = false, false, Reply{}
 	e.body = r.Body

@@ -50,6 +50,7 @@ type Port struct {
 	free      []uint32   // last used first, so that few home blocks are touched
 	inFlight  int
 	waiting   []Waiter
+	parked    int // bytes of replies kept for slow clients
 	bodies    []*Body
 	inBlocks  int // bodies up to this size are kept in blocks
 
@@ -180,7 +181,12 @@ func (p *Port) Expired(*loop.Class) {
 			e.findLost()
 			continue
 		}
-		p.look(e)
+		if p.look(e); e.active && e.done {
+			if e.slow {
+				e.park()
+			}
+			e.slow = true
+		}
 	}
 	if p.inFlight > 0 {
 		p.scan.Set(&p.timer, p)

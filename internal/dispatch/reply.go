@@ -3,7 +3,6 @@
 package dispatch
 
 import (
-	"bytes"
 	"sync/atomic"
 
 	"speyside.dev/speyside/internal/wire"
@@ -73,6 +72,9 @@ func (e *Exchange) giveBack(n uint32) {
 		if p.block != 0 {
 			e.port.segment.GivePiece(p.block - 1)
 			blocks++
+		}
+		if p.parked {
+			e.port.parked -= len(p.memory)
 		}
 		*p = piece{}
 		e.consumed++
@@ -145,9 +147,8 @@ func (e *Exchange) readHead(p *piece, length uint32) bool {
 // copyOut frees a dead worker's blocks from a finished reply that is still being sent.
 func (e *Exchange) copyOut() {
 	for n := range e.Pending() {
-		p := &e.pieces[(e.consumed+uint32(n))%wire.Pieces]
-		if p.block != 0 {
-			*p = piece{memory: bytes.Clone(p.memory)}
+		if p := &e.pieces[(e.consumed+uint32(n))%wire.Pieces]; p.block != 0 {
+			e.copyPiece(p)
 		}
 	}
 }

@@ -482,3 +482,43 @@ func TestFullSpoolIs503ForThatRequestOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestClientThatDoesNotReadDoesNotKeepTheBlocksOfItsWorker(t *testing.T) {
+	w := start(t, 1, 1)
+	worker := w.join(0)
+	c := w.dial()
+	check(t, c.(*net.TCPConn).SetReadBuffer(4096))
+	fmt.Fprint(c, get)
+	i := w.next(worker)
+	worker.Move(i, wire.StateClaimed, wire.StateStarted)
+	worker.Head(i, 200, "200 OK", "", nil, 0)
+	large := make([]byte, wire.BlockSize)
+	for w.room(worker, i, 200*time.Millisecond) { // until the kernel takes no more, and all blocks are in use
+		worker.Piece(i, large)
+		worker.Ring(i)
+	}
+	worker.Move(i, wire.StateStarted, wire.StateDone)
+	worker.Ring(i)
+
+	other := w.dial()
+	fmt.Fprint(other, get)
+	j := w.next(worker)
+	worker.Move(j, wire.StateClaimed, wire.StateStarted)
+	if !w.room(worker, j, 10*time.Second) {
+		t.Fatal("the worker waits for a client that does not read")
+	}
+	hello(worker, j)
+	if reply, _ := w.read(bufio.NewReader(other)); reply.StatusCode != 200 {
+		t.Fatalf("got %v", reply)
+	}
+}
+
+// room waits until the worker may publish a piece, and reports false when that took too long.
+func (w *world) room(worker *slottest.Worker, i uint32, patience time.Duration) bool {
+	for deadline := time.Now().Add(patience); !worker.Room(i); worker.Wait() {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
