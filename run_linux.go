@@ -147,7 +147,8 @@ func (r *server) makeFront() (err error) {
 			Underscores: underscores(s.HeaderMap)},
 		LimitBody: s.LimitRequestBody, InMemory: int(s.SpoolThreshold),
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
-		Server: "speyside", Log: r.log,
+		Connections: r.connections(),
+		Server:      "speyside", Log: r.log,
 	}, r.segment, r.spool, bells)
 	return err
 }

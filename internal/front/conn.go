@@ -202,5 +202,6 @@ func (c *conn) close() {
 	delete(l.open, c)
 	*c = conn{lane: l, phase: phaseClosed}
 	l.spare = append(l.spare, c)
+	l.front.crowd.leave()
 	l.checkDrained()
 }

@@ -31,6 +31,7 @@ type Options struct {
 	HeaderTimeout time.Duration // for a head to arrive; 0: for ever
 	BodyTimeout   time.Duration // over which a body must keep its rate; 0: for ever
 	SendTimeout   time.Duration // for a client to take some of a reply; 0: for ever
+	Connections   int           // at once, of all loops; 0: any number
 	Server        string        // the Server field's value
 	Log           *slog.Logger
 }
@@ -41,6 +42,7 @@ type Front struct {
 	segment *slot.Segment
 	lanes   []*lane
 	nextID  atomic.Uint64
+	crowd   crowd
 	dropped dropped
 
 	mu        sync.Mutex
@@ -50,6 +52,7 @@ type Front struct {
 // New makes a front with one loop per port of the segment. bells are the ports' eventfds.
 func New(options Options, segment *slot.Segment, spool *spool.Spool, bells []int) (*Front, error) {
 	f := &Front{options: options, segment: segment}
+	f.crowd.setLimit(options.Connections)
 	queue := slot.NewQueue(segment)
 	for i, bell := range bells {
 		lane, err := newLane(f, dispatch.NewPort(segment, queue, spool, i, options.InMemory), bell)
@@ -58,6 +61,7 @@ func New(options Options, segment *slot.Segment, spool *spool.Spool, bells []int
 		}
 		f.lanes = append(f.lanes, lane)
 	}
+	f.crowd.lanes = f.lanes
 	return f, nil
 }
 

@@ -13,7 +13,6 @@ import (
 
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/http1"
-	"speyside.dev/speyside/internal/listen"
 	"speyside.dev/speyside/internal/loop"
 )
 
@@ -22,10 +21,6 @@ const (
 	lingerFor = 2 * time.Second
 	// drainIdle is how long an idle connection is kept while draining: a request may be on its way.
 	drainIdle = time.Second
-	// acceptAgain is when a listener is looked at again after the process ran out of descriptors.
-	acceptAgain = 100 * time.Millisecond
-	// acceptBatch bounds the connections taken per event, so that those already there get their turn.
-	acceptBatch = 64
 	// scratchSize holds what is read only to be moved on: parts of large bodies.
 	scratchSize = 64 << 10
 )
@@ -36,14 +31,14 @@ type lane struct {
 	loop  *loop.Loop
 	port  *dispatch.Port
 
-	acceptors []*acceptor
-	open      map[*conn]struct{}
-	spare     []*conn // closed ones, used again
-	gathers   []*gather
-	scratch   []byte   // read buffer
-	errors    []byte   // replies of the front's own
-	runs      [][]byte // what one writev sends
-	chunks    []byte   // the chunk heads among them
+	entrance entrance
+	open     map[*conn]struct{}
+	spare    []*conn // closed ones, used again
+	gathers  []*gather
+	scratch  []byte   // read buffer
+	errors   []byte   // replies of the front's own
+	runs     [][]byte // what one writev sends
+	chunks   []byte   // the chunk heads among them
 
 	keepAlive, header, body, send, linger, idle, retry *loop.Class
 
@@ -70,6 +65,7 @@ func newLane(f *Front, port *dispatch.Port, bell int) (*lane, error) {
 	l.linger = l.loop.NewClass(lingerFor)
 	l.idle = l.loop.NewClass(drainIdle)
 	l.retry = l.loop.NewClass(acceptAgain)
+	l.entrance.reopened = l.reopen
 	return l, nil
 }
 
@@ -77,68 +73,6 @@ func newLane(f *Front, port *dispatch.Port, bell int) (*lane, error) {
 func (l *lane) panicked(p any) {
 	l.front.options.Log.Error("front panicked", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
-
-// acceptor takes connections from one listener.
-type acceptor struct {
-	lane     *lane
-	listener *listen.Listener
-	index    uint16
-	token    loop.Token
-	timer    loop.Timer
-}
-
-func (l *lane) accept(listener *listen.Listener, index int) {
-	if l.drained != nil {
-		return
-	}
-	a := &acceptor{lane: l, listener: listener, index: uint16(index)}
-	l.acceptors = append(l.acceptors, a)
-	a.watch()
-}
-
-func (a *acceptor) watch() {
-	var err error
-	a.token, err = a.lane.loop.Add(a.listener.FD, a, loop.Listener)
-	a.lane.front.logged("watching a listener", err)
-}
-
-func (l *lane) unaccept() {
-	for _, a := range l.acceptors {
-		if a.timer.In(l.retry) {
-			a.timer.Stop()
-			continue
-		}
-		l.front.logged("leaving a listener", l.loop.Forget(a.listener.FD, a.token))
-	}
-	l.acceptors = nil
-}
-
-// Ready implements [loop.Handler].
-func (a *acceptor) Ready(uint32) {
-	for range acceptBatch {
-		fd, peer, err := unix.Accept4(a.listener.FD, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		switch err {
-		case nil:
-			a.lane.opened(fd, peer, a.index)
-		case unix.EAGAIN:
-			return
-		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-			a.pause(err)
-			return
-		default: // the client left before we came
-		}
-	}
-}
-
-// pause leaves the listener alone for a moment: it would be reported ready again and again.
-func (a *acceptor) pause(err error) {
-	a.lane.front.options.Log.Warn("accept paused", "error", err, "open", len(a.lane.open))
-	a.lane.front.logged("leaving a listener", a.lane.loop.Forget(a.listener.FD, a.token))
-	a.lane.retry.Set(&a.timer, a)
-}
-
-// Expired implements [loop.Expirer].
-func (a *acceptor) Expired(*loop.Class) { a.watch() }
 
 func (l *lane) opened(fd int, peer unix.Sockaddr, listener uint16) {
 	c := l.newConn()
@@ -149,6 +83,7 @@ func (l *lane) opened(fd int, peer unix.Sockaddr, listener uint16) {
 	if c.token, err = l.loop.Add(fd, c, loop.Socket); err != nil {
 		l.front.logged("watching a connection", err)
 		_ = unix.Close(fd)
+		l.front.crowd.leave()
 		return
 	}
 	l.open[c] = struct{}{}

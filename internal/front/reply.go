@@ -42,7 +42,8 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 			reply.BodySize += int64(len(e.Piece(n)))
 		}
 	}
-	c.facts.KeepAlive = c.facts.KeepAlive && c.lane.drained == nil && c.lane.front.options.KeepAlive > 0
+	c.facts.KeepAlive = c.facts.KeepAlive && c.lane.drained == nil && c.lane.front.options.KeepAlive > 0 &&
+		!c.lane.front.crowd.full()
 	c.framing = http1.Frame(c.facts, &reply)
 	c.bodyLeft = -1
 	if reply.HasLength {
@@ -200,6 +201,7 @@ func (c *conn) finish(e *dispatch.Exchange) {
 		c.lane.idle.Set(&c.timer, c)
 	} else {
 		c.lane.keepAlive.Set(&c.timer, c)
+		c.lane.front.crowd.look()
 	}
 	if c.readable || c.pending() > 0 {
 		c.read()

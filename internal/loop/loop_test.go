@@ -111,6 +111,26 @@ func TestTimersOfAClassExpireInOrderAndStoppedOnesDoNot(t *testing.T) {
 	}
 }
 
+func TestOldestIsTheTimerThatWasSetFirst(t *testing.T) {
+	l, on := run(t, nil, func(p any) { t.Error(p) })
+	on(func() {
+		class := l.NewClass(time.Hour)
+		if class.Oldest() != nil {
+			t.Error("an empty class has an oldest timer")
+		}
+		var timers [3]loop.Timer
+		oldest := -1
+		for i := range timers {
+			class.Set(&timers[i], expirer(func(*loop.Class) { oldest = i }))
+		}
+		class.Set(&timers[0], expirer(func(*loop.Class) { oldest = 0 })) // now the youngest
+		class.Oldest().Expired(class)
+		if oldest != 1 {
+			t.Errorf("the oldest is %d", oldest)
+		}
+	})
+}
+
 func TestGarbageCollectionDoesNotWaitForABusyLoop(t *testing.T) {
 	l, on := run(t, nil, func(p any) { t.Error(p) })
 	r, w := pipe(t)

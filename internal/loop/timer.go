@@ -54,6 +54,9 @@ func (t *Timer) Stop() {
 	t.class, t.next, t.prev, t.owner = nil, nil, nil, nil
 }
 
+// Oldest returns the owner of the timer that was set first; nil when none is set.
+func (c *Class) Oldest() Expirer { return c.root.next.owner }
+
 // In reports whether t runs in class c.
 func (t *Timer) In(c *Class) bool { return t.class == c }
 

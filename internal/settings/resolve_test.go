@@ -44,8 +44,8 @@ func TestDefaultsAreThoseOfTheTable(t *testing.T) {
 	if s.KeepAlive != 75*time.Second || s.GracefulTimeout != 30*time.Second || s.HeaderTimeout != 15*time.Second {
 		t.Errorf("timeouts are %v, %v, %v", s.KeepAlive, s.GracefulTimeout, s.HeaderTimeout)
 	}
-	if s.BodyTimeout != 15*time.Second || s.SendTimeout != time.Minute {
-		t.Errorf("timeouts are %v, %v", s.BodyTimeout, s.SendTimeout)
+	if s.MaxConnections != 10000 || s.BodyTimeout != 15*time.Second || s.SendTimeout != time.Minute {
+		t.Errorf("got %d, %v, %v", s.MaxConnections, s.BodyTimeout, s.SendTimeout)
 	}
 	if s.LogLevel != slog.LevelInfo || !filepath.IsAbs(s.Chdir) || s.LimitRequestFields != 100 || s.LimitRequestLine != 8190 {
 		t.Errorf("got %+v", s)

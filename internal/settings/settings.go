@@ -41,6 +41,8 @@ type Settings struct {
 	SpoolLimit       int64 // in bytes; 0: no limit
 	TmpUploadDir     string
 
+	MaxConnections int
+
 	KeepAlive       time.Duration // 0: close after each reply
 	HeaderTimeout   time.Duration // 0: wait for ever
 	BodyTimeout     time.Duration // 0: wait for ever

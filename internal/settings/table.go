@@ -222,6 +222,15 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.TmpUploadDir },
 	},
 	{
+		Name: "max_connections", Meta: "INT", Type: Int, Default: "10000", Section: SectionLimits, Since: "0.1",
+		Check: between(1, 1_000_000),
+		Doc: "Most connections at once, of all loops together. From 1 to 1000000. Above it connections that idle are closed, the " +
+			"one first that idled longest, and when there is none, new ones wait in the backlog until one has gone. Each takes a " +
+			"descriptor; the soft limit on them is raised to the hard one, and when that is too low the log says so and fewer " +
+			"are taken.",
+		field: func(s *Settings) any { return &s.MaxConnections },
+	},
+	{
 		Name: "keepalive", Flag: "keep-alive", Meta: "TIME", Type: Duration, Default: "75s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Gunicorn: "keepalive", Check: atMostADay,
 		Doc: "How long a connection may idle between two requests. Seconds, or a duration such as 1m30s; 0 closes it after each " +

@@ -64,6 +64,17 @@ def memory(pid: int) -> int:
     return sum(sizes.values())
 
 
+def cpu(pid: int) -> float:
+    """Return the seconds of CPU that a process has used."""
+    fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def descriptors(pid: int) -> int:
+    """Return how many descriptors a process has open."""
+    return len(os.listdir(PROC / str(pid) / "fd"))
+
+
 def maps(pid: int, library: str) -> bool:
     """Say whether a process has a library in memory."""
     return os.path.realpath(library) in (PROC / str(pid) / "maps").read_text()

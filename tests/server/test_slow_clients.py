@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -9,7 +12,8 @@ from collections.abc import Iterator
 import pytest
 from harness.client import request
 
-from harness import Client, Server, Unsound, running
+from harness import Client, Gate, Server, Unsound, running, until
+from harness.processes import cpu, descriptors
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,82 @@ def small_window(server: Server) -> socket.socket:
     return client
 
 
+def limit_descriptors(server: Server, more: int) -> None:
+    """Allow the front so many descriptors more than it has open."""
+    _, hard = resource.prlimit(server.front, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.front, resource.RLIMIT_NOFILE, (descriptors(server.front) + more, hard))
+
+
+def test_without_descriptors_idle_connections_make_room_oldest_first() -> None:
+    with running("apps.replies", provoked=True) as server:
+        limit_descriptors(server, 5)
+        clients = [server.connect() for _ in range(5)]
+        assert all(hello(client) for client in clients)
+        for _ in range(20):
+            clients.append(server.connect())
+            assert hello(clients[-1])
+        assert all(client.gone() for client in clients[:-5])
+        assert all(hello(client) for client in clients[-5:])
+        server.log(r"WARN  accept limited reason=\"?too many open files\"? ")
+        for client in clients:
+            client.close()
+
+
+def test_without_descriptors_and_idle_connections_accept_waits_and_does_not_spin(gate: Gate) -> None:
+    with running("apps.replies", threads=6, provoked=True) as server:
+        limit_descriptors(server, 5)
+        busy = [server.connect() for _ in range(5)]
+        for number, client in enumerate(busy):
+            client.send(request("GET", f"/gated?name=busy{number}&gate={gate.path}"))
+            server.printed(rf"^started busy{number}$")
+        waiting = server.connect()
+        waiting.send(request("GET", "/"))
+        server.log(r"WARN  accept limited ")
+        before = cpu(server.front)
+        assert waiting.silent(1.0)
+        assert cpu(server.front) - before < 0.3
+        gate.open()
+        assert {client.reply().status for client in busy} == {200}
+        assert waiting.reply().text == "hello\n"
+        for client in (*busy, waiting):
+            client.close()
+
+
+def test_connections_above_the_limit_wait_and_are_served(gate: Gate) -> None:
+    with running("apps.replies", "--max-connections", "5", threads=6, provoked=True) as server:
+        busy = [server.connect() for _ in range(5)]
+        for number, client in enumerate(busy):
+            client.send(request("GET", f"/gated?name=busy{number}&gate={gate.path}"))
+            server.printed(rf"^started busy{number}$")
+        waiting = [server.connect() for _ in range(20)]
+        for client in waiting:
+            client.send(request("GET", "/"))
+        server.log(r"WARN  accept limited reason=max_connections ")
+        before = cpu(server.front)
+        assert waiting[0].silent(1.0)
+        assert cpu(server.front) - before < 0.3
+        gate.open()
+        assert {client.reply().status for client in busy} == {200}
+        assert {client.reply().text for client in waiting} == {"hello\n"}
+        for client in (*busy, *waiting):
+            client.close()
+
+
+def test_worker_is_replaced_while_there_are_too_many_connections() -> None:
+    with running("apps.replies", "--max-connections", "4", provoked=True) as server:
+        clients = [server.connect() for _ in range(10)]
+        for client in clients:
+            client.send(b"GET / HTTP/1.1\r\n")
+        server.log(r"WARN  accept limited ")
+        workers = server.workers()
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: server.workers() not in ({}, workers), "another worker", 20)
+        clients[0].send(b"Host: a\r\n\r\n")
+        assert clients[0].reply().text == "hello\n"
+        for client in clients:
+            client.close()
+
+
 def test_many_slow_clients_cost_two_threads_nothing() -> None:
     """200 slow heads, 50 slow bodies and 20 slow readers, beside which 200 requests are answered."""
     with running("apps.replies", workers=1, threads=2) as server:
@@ -125,5 +205,7 @@ def test_many_slow_clients_cost_two_threads_nothing() -> None:
             body.send(b"x" * (20000 - 500))
         assert {head.reply().text for head in heads} == {"head"}
         assert {body.reply().text for body in bodies} == {"body"}
-        for client in (*heads, *bodies, *readers):
+        for client in (*heads, *bodies):
             client.close()
+        for reader in readers:
+            reader.close()
