@@ -64,8 +64,13 @@ def memory(pid: int) -> int:
     return sum(sizes.values())
 
 
-def cpu(pid: int) -> float:
-    """Return the seconds of CPU that a process has used."""
+def maps(pid: int, library: str) -> bool:
+    """Say whether a process has a library in memory."""
+    return os.path.realpath(library) in (PROC / str(pid) / "maps").read_text()
+
+
+def processor_time(pid: int) -> float:
+    """Return the seconds that a process has computed, for itself and in the kernel."""
     fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -73,8 +78,3 @@ def cpu(pid: int) -> float:
 def descriptors(pid: int) -> int:
     """Return how many descriptors a process has open."""
     return len(os.listdir(PROC / str(pid) / "fd"))
-
-
-def maps(pid: int, library: str) -> bool:
-    """Say whether a process has a library in memory."""
-    return os.path.realpath(library) in (PROC / str(pid) / "maps").read_text()
