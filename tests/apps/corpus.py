@@ -1,4 +1,4 @@
-"""Answers /reply with what its query says, and everything else with what the application was given, as JSON.
+"""Answers /reply with what its query says, fails under /raise, and tells elsewhere what it was given, as JSON.
 
 The query of /reply may have `status`, `body` (several are several blocks), `field` ("Name: value", any number),
 `list` (the blocks come as a list), `pause` (they come slowly) and `unread` (the request's body is left unread).
@@ -17,6 +17,8 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Answer."""
     if environ["PATH_INFO"] == "/reply":
         return reply(environ, start_response)
+    if environ["PATH_INFO"].startswith("/raise"):
+        raise ValueError(environ["PATH_INFO"])
     body: bytes = environ["wsgi.input"].read()
     seen = {name: value for name, value in environ.items() if isinstance(value, str)}
     start_response("200 OK", [("Content-Type", "application/json"), ("X-Method", environ["REQUEST_METHOD"])])
