@@ -1,4 +1,4 @@
-"""What a client library needs to be tried with: uploads, downloads, redirects, and which connection a request came on."""
+"""What a client is tried with: uploads, downloads, redirects, and which connection a request came on."""
 
 from __future__ import annotations
 

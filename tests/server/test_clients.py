@@ -144,9 +144,8 @@ def curl(*arguments: str) -> bytes:
 def test_curl(url: str, tmp_path: Path) -> None:
     blob = tmp_path / "blob"
     blob.write_bytes(BLOB)
-    several = curl(*[f"{url}/request"] * 5, "-w", "\\n").split()
     connections = {json.loads(line)["connection"] for line in curl(*[f"{url}/request"] * 5, "-w", "\\n").splitlines()}
-    assert several and len(connections) == 1, "the connection was not kept"
+    assert len(connections) == 1, "the connection was not kept"
     for arguments in (
         ["--data-binary", f"@{blob}"],  # large enough for Expect: 100-continue
         ["-H", "Transfer-Encoding: chunked", "--data-binary", f"@{blob}"],
@@ -164,7 +163,3 @@ def test_curl(url: str, tmp_path: Path) -> None:
     for status, method in REDIRECTS:
         answer = json.loads(curl("-L", "-b", "", "-d", "form", f"{url}/redirect?status={status}"))
         redirected(status, method, answer)
-    assert (
-        curl("--http2-prior-knowledge", "-o", "/dev/null", "-w", "%{http_code}", f"{url}/request", "--http1.1")
-        == b"200"
-    )
