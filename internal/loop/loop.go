@@ -66,6 +66,7 @@ type Loop struct {
 	idler   Idler
 	panics  func(any)
 	busy    bool // the last wait brought events
+	overdue bool // timers that have expired were left for this turn
 
 	mu      sync.Mutex
 	posted  []func()
@@ -229,7 +230,8 @@ func (l *Loop) recovered() {
 
 func (l *Loop) expire() {
 	defer l.recovered()
-	l.Timers.expire(l.Clock.Nanos)
+	l.overdue = true // until it is known: an owner may panic
+	l.overdue = l.Timers.expire(l.Clock.Nanos)
 }
 
 func (l *Loop) turn(n int) {
@@ -255,6 +257,9 @@ func (l *Loop) runPosted() (stopped bool) {
 
 // wait returns the number of events. It blocks only while the idler agrees.
 func (l *Loop) wait() (int, error) {
+	if l.overdue {
+		return l.rawWait(0)
+	}
 	sleeping := l.idler != nil
 	if sleeping {
 		if nap := l.idler.Nap(); nap > 0 {

@@ -111,6 +111,38 @@ func TestTimersOfAClassExpireInOrderAndStoppedOnesDoNot(t *testing.T) {
 	}
 }
 
+func TestManyTimersThatExpireAtOnceLetEventsIn(t *testing.T) {
+	l, on := run(t, nil, func(p any) { t.Error(p) })
+	r, w := pipe(t)
+	defer unix.Close(w)
+	const all = 1000
+	var timers [all]loop.Timer
+	expired, done := 0, make(chan int, 1)
+	on(func() {
+		_, _ = l.Add(r, handler(func(uint32) { done <- expired }), loop.Socket)
+		class := l.NewClass(5 * time.Millisecond)
+		for i := range timers {
+			class.Set(&timers[i], expirer(func(*loop.Class) {
+				if expired++; expired == 1 {
+					_, _ = unix.Write(w, []byte("x"))
+				}
+			}))
+		}
+	})
+	if n := <-done; n >= all {
+		t.Errorf("an event waited for %d timers", n)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		n := 0
+		if on(func() { n = expired }); n == all {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("only %d timers expired", n)
+		}
+	}
+}
+
 func TestOldestIsTheTimerThatWasSetFirst(t *testing.T) {
 	l, on := run(t, nil, func(p any) { t.Error(p) })
 	on(func() {

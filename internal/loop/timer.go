@@ -71,12 +71,23 @@ func (t *Timers) next() int64 {
 	return first
 }
 
-func (t *Timers) expire(now int64) {
+// expireBatch bounds the timers of a class that expire per turn: a thousand clients that came together are late together,
+// and the others must not wait for all that is to be done about them.
+const expireBatch = 32
+
+// expire tells the owners of what has expired, and reports whether some are left for the next turn.
+func (t *Timers) expire(now int64) (more bool) {
 	for _, c := range t.classes {
+		left := expireBatch
 		for head := c.root.next; head != &c.root && head.at <= now; head = c.root.next {
+			if left--; left < 0 {
+				more = true
+				break
+			}
 			owner := head.owner
 			head.Stop()
 			owner.Expired(c)
 		}
 	}
+	return more
 }
