@@ -51,7 +51,7 @@ fuzz:
 	FUZZTIME=10m tools/test.sh fuzz
 
 soak:
-	SOAK=1 tools/test.sh soak
+	tools/test.sh soak
 
 generate:
 	$(GO) run ./tools/generate
