@@ -35,7 +35,8 @@ head/HEAD has no content and the length of GET · status/1xx from an application
 status/304 · connection/Other options · connection/Upgrade is ignored · date/Date
 error/Kept after an error of the application · error/Closed after a refusal · half-close/A request and the end
 lingering-close/A refusal before the body has come · method/A method nobody knows · method/Case counts · method/CONNECT
-expect/100 before the body · expect/The final status instead · expect/100-continue in HTTP/1.0
+expect/100 before the body · expect/The final status instead · expect/413 instead
+expect/100-continue in HTTP/1.0
 expect/100-continue with the body begun · expect/Another expectation
 """
 
