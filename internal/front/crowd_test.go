@@ -171,6 +171,51 @@ func TestIdleConnectionsOfEveryLoopMakeRoom(t *testing.T) {
 	}
 }
 
+func TestLoopWithoutIdleConnectionsHasAnotherMakeRoom(t *testing.T) {
+	w := startWith(t, 2, 1, atMost(2))
+	w.work(0, hello)
+	for round := range 4 { // the kernel wakes the one first, then the other
+		release := w.front.Hold(round % 2)
+		a, b := w.keep(), w.keep()
+		if !a.served() || !b.served() { // on the other loop, where now all connections are
+			t.Fatalf("round %d: not served", round)
+		}
+		release()
+		time.Sleep(50 * time.Millisecond)
+		c := w.keep()
+		if !c.served() {
+			t.Fatalf("round %d: not served when the other loop had the idle ones", round)
+		}
+		_, _, _ = a.Close(), b.Close(), c.Close()
+	}
+}
+
+func TestConnectionThatBecomesIdleMakesRoomForWhoWaits(t *testing.T) {
+	w := startWith(t, 1, 1, atMost(1))
+	worker := w.join(0)
+	a := w.keep()
+	fmt.Fprint(a, get)
+	i := w.next(worker)
+	worker.Move(i, wire.StateClaimed, wire.StateStarted)
+	worker.Slot(i).ReplyLength = 13
+	worker.Head(i, 200, "200 OK", "Content-Length: 13\r\n", body[:5], wire.ReplyHasLength)
+	worker.Ring(i)
+	check(t, second(a.r.Peek(1))) // it has been said that a is kept
+	b := w.keep()
+	fmt.Fprint(b, get)
+	time.Sleep(100 * time.Millisecond) // until the loop has seen that b waits
+	worker.Piece(i, body[5:])
+	worker.Move(i, wire.StateStarted, wire.StateDone)
+	worker.Ring(i)
+	if reply, text := w.read(a.r); text != string(body) || reply.Close || !a.closed() {
+		t.Fatalf("got %v with %q", reply, text)
+	}
+	w.work(0, hello)
+	if reply, _ := w.read(b.r); reply.StatusCode != 200 {
+		t.Fatalf("b got %v", reply)
+	}
+}
+
 func TestChurnAtTheLimitLosesNothing(t *testing.T) {
 	w := startWith(t, 2, 1, atMost(8))
 	w.work(0, func(worker *slottest.Worker, i uint32) { hello(worker, i) })

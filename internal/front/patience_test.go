@@ -113,7 +113,7 @@ func TestBodyThatKeepsItsRateIsTaken(t *testing.T) {
 	}
 }
 
-func second(_ int, err error) error { return err }
+func second[T any](_ T, err error) error { return err }
 
 // endless replies until its reader is gone, and tells how it learned of that.
 func endless(told chan<- int) func(*slottest.Worker, uint32) {

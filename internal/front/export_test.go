@@ -1,0 +1,14 @@
+//go:build linux
+
+package front
+
+// Hold keeps a loop from doing anything until release is called.
+func (f *Front) Hold(loop int) (release func()) {
+	held, free := make(chan struct{}), make(chan struct{})
+	f.lanes[loop].loop.Post(func() {
+		close(held)
+		<-free
+	})
+	<-held
+	return func() { close(free) }
+}
