@@ -145,12 +145,29 @@ func (r *server) makeFront() (err error) {
 	r.front, err = front.New(front.Options{
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
 			Underscores: underscores(s.HeaderMap)},
-		LimitBody: s.LimitRequestBody, InMemory: int(s.SpoolThreshold),
+		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(s), RootPath: s.RootPath,
+		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
 		Connections: r.connections(),
 		Server:      "speyside", Log: r.log,
 	}, r.segment, r.spool, bells)
 	return err
+}
+
+// frontRoutes are the routes with what they do not say filled in from the settings.
+func frontRoutes(s *settings.Settings) []front.Route {
+	all := make([]front.Route, 0, len(s.Routes))
+	for _, r := range s.Routes {
+		route := front.Route{Prefix: r.Prefix, StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody}
+		if r.StreamRequest != nil {
+			route.StreamRequest = *r.StreamRequest
+		}
+		if r.LimitRequestBody != nil {
+			route.LimitBody = *r.LimitRequestBody
+		}
+		all = append(all, route)
+	}
+	return all
 }
 
 func underscores(headerMap string) http1.Underscores {

@@ -392,7 +392,7 @@ static const char *check_words(const struct words *words) {
     if (words->remote_addr_len > sizeof words->remote_addr || words->remote_port_len > sizeof words->remote_port)
         return "the peer's address is longer than its place";
     if (words->listener >= PyTuple_Size(spey_process.environs)) return "the request came from an unknown listener";
-    if (words->body_kind > SPEY_BODY_SPOOL) return "the body is of an unknown kind";
+    if (words->body_kind > SPEY_BODY_STREAM) return "the body is of an unknown kind";
     return NULL;
 }
 

@@ -98,8 +98,10 @@ static void report_raised(struct serving *s, const char *where) {
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
     if (traceback != NULL && value != NULL && PyException_SetTraceback(value, traceback) < 0) PyErr_Clear();
-    /* write() raises this when the client has gone; that is nobody's fault. */
-    if (!(reply->gone && PyErr_GivenExceptionMatches(type, PyExc_BrokenPipeError))) {
+    /* write() and wsgi.input raise these when the client has gone; that is nobody's fault. */
+    bool gone = (reply->gone && PyErr_GivenExceptionMatches(type, PyExc_BrokenPipeError)) ||
+                (spey_input_left(s->request.input) && PyErr_GivenExceptionMatches(type, PyExc_ConnectionResetError));
+    if (!gone) {
         bool refusal = value != NULL && is_refusal(reply, value);
         PyObject *detail = refusal ? Py_NewRef(reply->refusal) : PyUnicode_FromFormat("raised by %s", where);
         call_report(s, refusal ? reply->refused : SPY_APPLICATION_RAISED, detail, value);
@@ -344,6 +346,7 @@ static int run(struct serving *s, struct spey_claim *claim) {
     if (LIKELY(spey_start(claim))) {
         served = 1;
         spey_reply_open(s->reply, claim, s->worker, s->request.head_only);
+        if (s->request.input != NULL) spey_input_start(s->request.input, claim);
         if (UNLIKELY(!built))
             reject(s, wrong);
         else if (UNLIKELY(!run_application(s)))

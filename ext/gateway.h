@@ -93,6 +93,10 @@ extern PyTypeObject *spey_input_type;
 int spey_input_setup(PyObject *module);
 /* wsgi.input for a body; at is BodyAt. NULL with an exception: no memory. */
 PyObject *spey_input_new(uint32_t kind, uint64_t at, uint64_t length);
+/* The application is about to be called: a streamed body is read from the claimed slot. */
+void spey_input_start(PyObject *input, const struct spey_claim *claim);
+/* Whether a read has raised because the client left before the body was complete. */
+bool spey_input_left(PyObject *input);
 /* Whether the application has taken every byte that lies in the segment or the spool. */
 bool spey_input_drained(PyObject *input);
 /* Makes an input without body usable for another request; the caller has its only reference. False: it had a body. */

@@ -25,6 +25,9 @@ struct spey_input {
     PyObject *bytes;       /* inline: the whole body */
     uint32_t block;        /* blocks: the one that position is in */
     uint64_t at;           /* spool: offset of the body */
+    struct spey_claim claim; /* stream: the slot, while the request goes on */
+    bool ended;              /* stream: the end of the body has been seen */
+    bool left;               /* stream: the application was told that the client has left */
     uint8_t *buffer;       /* spool: bytes from buffer_from on */
     uint64_t buffer_from;  /* as a position in the body */
     size_t buffered;
@@ -42,8 +45,50 @@ static bool usable(struct spey_input *input) {
     return false;
 }
 
+/* How many bytes are still to come; of a streamed body nobody knows until its end. */
 static uint64_t remaining(const struct spey_input *input) {
+    if (UNLIKELY(input->kind == SPEY_BODY_STREAM)) return input->ended ? 0 : UINT64_MAX - input->position;
     return input->length - input->position;
+}
+
+/* Waits until bytes beyond the position have come, or the body has ended. Releases the GIL; false with an exception. */
+static bool await_stream(struct spey_input *input, uint64_t *arrived) {
+    for (;;) {
+        if (!usable(input)) return false;
+        enum spey_stream found = spey_stream_look(&input->claim, input->position, arrived);
+        if (found == SPEY_STREAM_BYTES) return true;
+        if (found == SPEY_STREAM_END) {
+            input->ended = true;
+            return true;
+        }
+        if (found == SPEY_STREAM_LEFT) {
+            input->left = true;
+            PyErr_SetString(PyExc_ConnectionResetError, "the client left before the body of its request was complete");
+            return false;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        spey_stream_wait(&input->claim, input->position);
+        Py_END_ALLOW_THREADS
+        if (PyErr_CheckSignals() < 0) return false;
+    }
+}
+
+/* What lies at the position of a streamed body. */
+static bool peek_stream(struct spey_input *input, struct chunk *chunk) {
+    uint64_t arrived;
+    *chunk = (struct chunk){0};
+    if (input->ended) return true;
+    if (!await_stream(input, &arrived)) return false;
+    if (input->ended) return true;
+    uint64_t within = input->position % SPEY_BLOCK_SIZE, here = SPEY_BLOCK_SIZE - within;
+    uint32_t block = input->claim.slot->stream[input->position / SPEY_BLOCK_SIZE % SPEY_STREAM_BLOCKS];
+    if (block >= spey_segment.block_count || arrived - input->position > SPEY_STREAM_BLOCKS * SPEY_BLOCK_SIZE) {
+        PyErr_SetString(PyExc_OSError, "the ring of a streamed body is broken");
+        return false;
+    }
+    chunk->data = spey_block_at(block) + within;
+    chunk->length = (size_t)(here < arrived - input->position ? here : arrived - input->position);
+    return true;
 }
 
 /* Reads length bytes of the body at position. Releases the GIL; false with an exception. */
@@ -103,6 +148,7 @@ static bool fill_buffer(struct spey_input *input) {
 
 /* What lies at the position; a length of 0 means the end. */
 static bool peek(struct spey_input *input, struct chunk *chunk) {
+    if (UNLIKELY(input->kind == SPEY_BODY_STREAM)) return peek_stream(input, chunk);
     uint64_t left = remaining(input);
     uint64_t here = left;
     *chunk = (struct chunk){0};
@@ -131,6 +177,7 @@ static bool peek(struct spey_input *input, struct chunk *chunk) {
 /* Moves the position on by at most what peek returned. False: the chain of blocks is broken. */
 static bool advance(struct spey_input *input, size_t length) {
     input->position += length;
+    if (UNLIKELY(input->kind == SPEY_BODY_STREAM)) spey_stream_take(&input->claim, input->position);
     if (input->kind != SPEY_BODY_BLOCKS || input->position % SPEY_BLOCK_SIZE != 0 || remaining(input) == 0) return true;
     uint32_t next = atomic_load(&spey_segment.block_table[input->block]);
     if (next == 0 || next > spey_segment.block_count) {
@@ -188,6 +235,32 @@ static PyObject *take(struct spey_input *input, uint64_t length) {
     return shorter;
 }
 
+/* Up to limit bytes of a streamed body, of which nobody knows how many there will be. */
+static PyObject *take_streamed(struct spey_input *input, uint64_t limit) {
+    size_t have = 0, room = limit < SPOOL_BUFFER ? (size_t)limit : SPOOL_BUFFER;
+    uint8_t *data = PyMem_Malloc(room > 0 ? room : 1);
+    if (data == NULL) return PyErr_NoMemory();
+    for (;;) {
+        size_t copied;
+        if (!copy_out(input, data + have, room - have, &copied)) break;
+        have += copied;
+        if (have < room || have == limit) {
+            PyObject *bytes = PyBytes_FromStringAndSize((const char *)data, (Py_ssize_t)have);
+            PyMem_Free(data);
+            return bytes;
+        }
+        room = limit - have < have ? (size_t)limit : 2 * have;
+        uint8_t *larger = PyMem_Realloc(data, room);
+        if (larger == NULL) {
+            PyErr_NoMemory();
+            break;
+        }
+        data = larger;
+    }
+    PyMem_Free(data);
+    return NULL;
+}
+
 /* The size argument of read and its kin: absent, None and negative numbers mean no limit. */
 static bool take_size(PyObject *const *args, Py_ssize_t count, const char *name, Py_ssize_t *size) {
     *size = -1;
@@ -206,6 +279,7 @@ static PyObject *input_read(PyObject *self, PyObject *const *args, Py_ssize_t co
     if (!take_size(args, count, "read", &size) || !usable(input)) return NULL;
     uint64_t length = remaining(input);
     if (size >= 0 && (uint64_t)size < length) length = (uint64_t)size;
+    if (UNLIKELY(input->kind == SPEY_BODY_STREAM)) return take_streamed(input, length);
     return take(input, length);
 }
 
@@ -273,6 +347,10 @@ static PyObject *input_readlines(PyObject *self, PyObject *const *args, Py_ssize
     PyObject *lines = PyList_New(0);
     while (lines != NULL && remaining(input) > 0 && (hint <= 0 || total < hint)) {
         PyObject *line = usable(input) ? read_line(input, UINT64_MAX) : NULL;
+        if (line != NULL && PyBytes_Size(line) == 0) { /* only now is it known that a streamed body has ended */
+            Py_DECREF(line);
+            break;
+        }
         if (line == NULL || PyList_Append(lines, line) < 0) Py_CLEAR(lines);
         if (line != NULL) total += PyBytes_Size(line);
         Py_XDECREF(line);
@@ -295,7 +373,9 @@ static PyObject *input_readinto(PyObject *self, PyObject *target) {
 static PyObject *input_next(PyObject *self) {
     struct spey_input *input = (struct spey_input *)self;
     if (!usable(input) || remaining(input) == 0) return NULL;
-    return read_line(input, UINT64_MAX);
+    PyObject *line = read_line(input, UINT64_MAX);
+    if (line != NULL && PyBytes_Size(line) == 0) Py_CLEAR(line); /* the end of a streamed body */
+    return line;
 }
 
 static PyObject *input_iter(PyObject *self) {
@@ -309,6 +389,7 @@ static bool plausible(uint32_t kind, uint64_t at, uint64_t length) {
     case SPEY_BODY_INLINE: return at <= spey_segment.size && length <= spey_segment.size - at;
     case SPEY_BODY_BLOCKS:
         return at < spey_segment.block_count && length <= (uint64_t)spey_segment.block_count * SPEY_BLOCK_SIZE;
+    case SPEY_BODY_STREAM: return true;
     case SPEY_BODY_SPOOL: return at <= INT64_MAX && length <= INT64_MAX - at;
     default: return false;
     }
@@ -328,6 +409,7 @@ PyObject *spey_input_new(uint32_t kind, uint64_t at, uint64_t length) {
     input->bytes = NULL;
     input->block = (uint32_t)at;
     input->at = at;
+    input->ended = input->left = false;
     input->buffer = NULL;
     input->buffer_from = 0;
     input->buffered = 0;
@@ -338,8 +420,20 @@ PyObject *spey_input_new(uint32_t kind, uint64_t at, uint64_t length) {
     return (PyObject *)input;
 }
 
+void spey_input_start(PyObject *self, const struct spey_claim *claim) {
+    struct spey_input *input = (struct spey_input *)self;
+    if (UNLIKELY(input->kind == SPEY_BODY_STREAM)) input->claim = *claim;
+}
+
+bool spey_input_left(PyObject *self) {
+    return self != NULL && ((struct spey_input *)self)->left;
+}
+
 bool spey_input_drained(PyObject *self) {
     struct spey_input *input = (struct spey_input *)self;
+    uint64_t arrived;
+    if (input->kind == SPEY_BODY_STREAM && !input->ended)
+        input->ended = spey_stream_look(&input->claim, input->position, &arrived) == SPEY_STREAM_END;
     return input->kind == SPEY_BODY_NONE || input->kind == SPEY_BODY_INLINE || remaining(input) == 0;
 }
 

@@ -20,6 +20,7 @@
 #define SPEY_REPLY_STATUS_MAX 256 /* longest status text in bytes */
 #define SPEY_REPLY_HEADROOM 256 /* start of the room that the front fills with status line and its own fields */
 #define SPEY_REPLY_HEAD 768 /* where the worker writes the reply's fields, the empty line and the first body bytes */
+#define SPEY_STREAM_BLOCKS 4 /* blocks of the ring of a streamed body */
 #define SPEY_PIECES 32 /* pieces of one reply that may be published and not yet consumed */
 
 /* Values of state. */
@@ -38,6 +39,14 @@ enum {
     SPEY_BODY_INLINE = 1, /* in the home block, at segment offset BodyAt */
     SPEY_BODY_BLOCKS = 2, /* a chain of blocks, the first one in BodyAt, the next of each in the block table */
     SPEY_BODY_SPOOL = 3, /* in the spool file, at offset BodyAt */
+    SPEY_BODY_STREAM = 4, /* still arriving, in the ring of blocks Stream (section 10) */
+};
+
+/* Values of end. */
+enum {
+    SPEY_END_OPEN = 0, /* more of the body may come */
+    SPEY_END_WHOLE = 1, /* all of it has come */
+    SPEY_END_LEFT = 2, /* the client left before, or broke the framing */
 };
 
 /* Values of flag. */
@@ -54,7 +63,7 @@ enum {
     SPEY_REPLY_HAS_LENGTH = 1, /* the application gave Content-Length; ReplyLength is its value */
     SPEY_REPLY_HAS_DATE = 2, /* the application gave Date */
     SPEY_REPLY_HAS_SERVER = 4, /* the application gave Server */
-    SPEY_REPLY_NO_BODY = 8, /* the status allows no body (1xx, 204, 304) */
+    SPEY_REPLY_NO_BODY = 8, /* the status allows no body (1xx, 204, 205, 304) */
     SPEY_REPLY_CUT = 16, /* the reply is incomplete and must be seen as such by the client */
 };
 
@@ -149,7 +158,13 @@ struct spey_slot {
     _Atomic uint64_t state; /* state (bits 0-7), attempts (8-15), worker (16-31), generation (32-63) */
     _Atomic uint32_t produced; /* pieces published so far in this reply (by the worker) */
     _Atomic uint32_t consumed; /* pieces the front is done with */
-    uint8_t pad_at_16[48];
+    _Atomic uint64_t arrived; /* bytes of a streamed body that have come (by the front) */
+    _Atomic uint64_t taken; /* bytes of it that the worker has taken */
+    _Atomic uint32_t body_end; /* End kind of a streamed body (by the front) */
+    _Atomic uint32_t body_bell; /* changes whenever Arrived or BodyEnd does; a futex for threads that wait for either */
+    _Atomic uint32_t body_waiting; /* threads that wait on BodyBell */
+    _Atomic uint32_t body_ask; /* 1 while the front wants to be rung when bytes are taken or waited for */
+    uint8_t pad_at_48[16];
     uint32_t head_at; /* segment offset of the head's first byte */
     uint32_t fields_at; /* segment offset of the field table (FieldCount entries of Field) */
     uint16_t field_count; /* fields */
@@ -180,13 +195,20 @@ struct spey_slot {
     uint32_t status_code; /* 100 to 999 */
     uint32_t fields_len; /* bytes from ReplyHead to the end of the empty line */
     uint64_t reply_length; /* the application's Content-Length */
+    uint32_t stream[4]; /* numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks */
     uint64_t piece[32]; /* block number (high half) and length (low half); piece 0 is the home block from ReplyHead on */
-    uint8_t pad_at_472[40];
+    uint8_t pad_at_488[24];
 };
 _Static_assert(sizeof(struct spey_slot) == 512, "size of struct spey_slot");
 _Static_assert(offsetof(struct spey_slot, state) == 0, "struct spey_slot.state");
 _Static_assert(offsetof(struct spey_slot, produced) == 8, "struct spey_slot.produced");
 _Static_assert(offsetof(struct spey_slot, consumed) == 12, "struct spey_slot.consumed");
+_Static_assert(offsetof(struct spey_slot, arrived) == 16, "struct spey_slot.arrived");
+_Static_assert(offsetof(struct spey_slot, taken) == 24, "struct spey_slot.taken");
+_Static_assert(offsetof(struct spey_slot, body_end) == 32, "struct spey_slot.body_end");
+_Static_assert(offsetof(struct spey_slot, body_bell) == 36, "struct spey_slot.body_bell");
+_Static_assert(offsetof(struct spey_slot, body_waiting) == 40, "struct spey_slot.body_waiting");
+_Static_assert(offsetof(struct spey_slot, body_ask) == 44, "struct spey_slot.body_ask");
 _Static_assert(offsetof(struct spey_slot, head_at) == 64, "struct spey_slot.head_at");
 _Static_assert(offsetof(struct spey_slot, fields_at) == 68, "struct spey_slot.fields_at");
 _Static_assert(offsetof(struct spey_slot, field_count) == 72, "struct spey_slot.field_count");
@@ -216,6 +238,7 @@ _Static_assert(offsetof(struct spey_slot, status_len) == 196, "struct spey_slot.
 _Static_assert(offsetof(struct spey_slot, status_code) == 200, "struct spey_slot.status_code");
 _Static_assert(offsetof(struct spey_slot, fields_len) == 204, "struct spey_slot.fields_len");
 _Static_assert(offsetof(struct spey_slot, reply_length) == 208, "struct spey_slot.reply_length");
-_Static_assert(offsetof(struct spey_slot, piece) == 216, "struct spey_slot.piece");
+_Static_assert(offsetof(struct spey_slot, stream) == 216, "struct spey_slot.stream");
+_Static_assert(offsetof(struct spey_slot, piece) == 232, "struct spey_slot.piece");
 
 #endif

@@ -278,3 +278,29 @@ enum spey_wait spey_room_wait(const struct spey_claim *claim, uint32_t worker) {
     atomic_fetch_sub(&entry->waiting, 1);
     return found;
 }
+
+enum spey_stream spey_stream_look(const struct spey_claim *claim, uint64_t position, uint64_t *arrived) {
+    /* The end is loaded first: once it is there, nothing arrives any more. */
+    uint32_t end = atomic_load(&claim->slot->body_end);
+    *arrived = atomic_load(&claim->slot->arrived);
+    if (*arrived > position) return SPEY_STREAM_BYTES;
+    if (end == SPEY_END_WHOLE) return SPEY_STREAM_END;
+    return end != SPEY_END_OPEN || spey_abandoned(claim) ? SPEY_STREAM_LEFT : SPEY_STREAM_NOTHING;
+}
+
+void spey_stream_wait(const struct spey_claim *claim, uint64_t position) {
+    struct spey_slot *slot = claim->slot;
+    uint64_t arrived;
+    atomic_fetch_add(&slot->body_waiting, 1);
+    uint32_t bell = atomic_load(&slot->body_bell);
+    if (spey_stream_look(claim, position, &arrived) == SPEY_STREAM_NOTHING) {
+        if (atomic_load(&slot->body_ask) != 0) spey_ring(claim->index);
+        (void)futex(&slot->body_bell, FUTEX_WAIT, bell, &one_second);
+    }
+    atomic_fetch_sub(&slot->body_waiting, 1);
+}
+
+void spey_stream_take(const struct spey_claim *claim, uint64_t position) {
+    atomic_store(&claim->slot->taken, position);
+    if (atomic_load(&claim->slot->body_ask) != 0) spey_ring(claim->index);
+}

@@ -2,7 +2,7 @@
  * The segment as a worker sees it: claiming a slot, sleeping and waking, publishing a reply, blocks.
  *
  * internal/wire/PROTOCOL.md is the contract; layout.h is generated from layout.txt beside it. Nothing here knows
- * Python. Everything but spey_room_wait and spey_sleep is called with the GIL held, which is what makes the
+ * Python. Everything but spey_room_wait, spey_stream_wait and spey_sleep is called with the GIL held, which is what makes the
  * allocation of blocks and the registry of sleepers safe between the threads of one worker.
  */
 #ifndef SPEY_SLOT_H
@@ -56,6 +56,9 @@ struct spey_claim {
     uint32_t produced;
 };
 
+/* What there is of a streamed body (PROTOCOL.md section 10). */
+enum spey_stream { SPEY_STREAM_BYTES, SPEY_STREAM_END, SPEY_STREAM_LEFT, SPEY_STREAM_NOTHING };
+
 enum spey_wait { SPEY_WAIT_ROOM, SPEY_WAIT_AGAIN, SPEY_WAIT_ABANDONED };
 
 /* Maps the segment. Returns NULL, or what is wrong with it (errno is 0 when it is the content). */
@@ -92,6 +95,13 @@ bool spey_block_take(uint32_t worker, uint32_t *block);
 void spey_block_drop(uint32_t worker, uint32_t block);
 /* Waits, at most a second, until there may be room to publish a piece in a block. Called without the GIL. */
 enum spey_wait spey_room_wait(const struct spey_claim *claim, uint32_t worker);
+
+/* Looks beyond a position; *arrived is how far the body has come. */
+enum spey_stream spey_stream_look(const struct spey_claim *claim, uint64_t position, uint64_t *arrived);
+/* Waits, at most a second, until there may be something beyond the position. Called without the GIL. */
+void spey_stream_wait(const struct spey_claim *claim, uint64_t position);
+/* Says that everything before the position was taken. */
+void spey_stream_take(const struct spey_claim *claim, uint64_t position);
 
 static inline uint8_t *spey_block_at(uint32_t block) {
     return spey_segment.blocks + (size_t)block * SPEY_BLOCK_SIZE;

@@ -18,16 +18,13 @@ type Body struct {
 	filled int // bytes in the last block
 	extent *spool.Extent
 	length int64
+	stream bool // handed over while it arrives: the chain is a ring, see stream.go
+	ended  bool // a streamed one: the worker knows its end
 }
 
 // NewBody returns an empty body. size is its length, or -1 when that is not known.
 func (p *Port) NewBody(size int64) (*Body, error) {
-	var b *Body
-	if n := len(p.bodies); n > 0 {
-		b, p.bodies = p.bodies[n-1], p.bodies[:n-1]
-	} else {
-		b = &Body{port: p, chain: make([]uint32, 0, MaxInBlocks/wire.BlockSize)}
-	}
+	b := p.emptyBody()
 	if size > int64(p.inBlocks) {
 		if err := b.toSpool(size); err != nil {
 			b.Release()
@@ -35,6 +32,16 @@ func (p *Port) NewBody(size int64) (*Body, error) {
 		}
 	}
 	return b, nil
+}
+
+func (p *Port) emptyBody() *Body {
+	n := len(p.bodies)
+	if n == 0 {
+		return &Body{port: p, chain: make([]uint32, 0, MaxInBlocks/wire.BlockSize)}
+	}
+	b := p.bodies[n-1]
+	p.bodies = p.bodies[:n-1]
+	return b
 }
 
 // Len is how many bytes have been written.
@@ -135,6 +142,6 @@ func (b *Body) Release() {
 		b.extent.Release()
 		b.extent = nil
 	}
-	b.length = 0
+	b.length, b.stream, b.ended = 0, false, false
 	b.port.bodies = append(b.port.bodies, b)
 }

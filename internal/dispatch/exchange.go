@@ -82,11 +82,11 @@ func (e *Exchange) Place(bytes []byte, fields []wire.Field) bool {
 
 // Submit puts the request in line. The receiver hears of the reply on this loop.
 func (e *Exchange) Submit(r *Request, receiver Receiver) {
+	e.body = r.Body
 	e.describe(r)
 	e.receiver, e.active, e.lost, e.slow = receiver, true, false, false
 	e.attempts, e.produced, e.consumed = 0, 0, 0
 	e.done, e.cut, e.reply = false, false, Reply{}
-	e.body = r.Body
 	e.port.inFlight++
 	e.state = e.port.segment.Fill(e.slot, e.state.Generation()+1)
 	e.port.queue.Push(e.slot)
@@ -111,6 +111,8 @@ func (e *Exchange) describe(r *Request) {
 	s.RemoteAddrLen = uint8(copy(s.RemoteAddr[:], r.RemoteAddr))
 	s.RemotePortLen = uint8(copy(s.RemotePort[:], r.RemotePort))
 	switch {
+	case r.Body != nil && r.Body.stream:
+		e.openStream(s, h.ContentLength)
 	case r.Body != nil:
 		s.BodyKind, s.BodyAt, s.BodyLen = r.Body.place()
 	case r.InlineBody > 0:
@@ -135,6 +137,9 @@ func bit(on bool, flag uint8) uint8 {
 // Leave says that nobody waits for the reply any more: the request is taken out of line, or its worker is told.
 func (e *Exchange) Leave() {
 	e.receiver = nil
+	if e.body != nil && e.body.stream {
+		e.StreamEnd(false)
+	}
 	e.letGo()
 }
 
@@ -150,6 +155,7 @@ func (e *Exchange) letGo() {
 	case wire.StateStarted:
 		segment.Abandon(e.slot, state)
 	case wire.StateDone:
+		e.read() // what was published since the last look holds blocks, too
 		e.Release()
 	}
 }

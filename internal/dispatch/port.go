@@ -167,6 +167,8 @@ func (p *Port) look(e *Exchange) {
 	case news:
 		p.pace.replies++
 		e.receiver.Progress(e)
+	case e.body != nil && e.body.stream:
+		e.receiver.Progress(e) // the worker took or wants bytes of the body
 	}
 }
 

@@ -35,6 +35,8 @@ type conn struct {
 	halfShut  bool // the client has ended its side
 	blocked   bool // the client has not taken what was sent last
 	waiting   bool // for a slot
+	streamed  bool // the request is with the workers, and its body still arrives
+	route     *Route
 
 	parser  http1.Parser
 	head    wire.Head
@@ -137,7 +139,7 @@ func (c *conn) Admitted() {
 func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 	c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]),
 		"code", why.Code)
-	c.exchange = nil
+	c.exchange, c.streamed = nil, false
 	if c.composed > 0 {
 		c.close() // the client sees the reply incomplete
 		return
@@ -175,6 +177,7 @@ func (c *conn) hangUp() {
 // letGo gives up whatever the connection holds of the server.
 func (c *conn) letGo() {
 	c.timer.Stop()
+	c.streamed = false
 	if e := c.exchange; e != nil {
 		c.exchange = nil
 		e.Leave()

@@ -24,8 +24,10 @@ import (
 
 // Options say how the front behaves.
 type Options struct {
-	LimitBody     int64 // largest body in bytes; 0 for any
-	InMemory      int   // larger bodies go to the spool
+	Rest          Route   // for the paths that no route is about
+	Routes        []Route // the longest prefix counts
+	RootPath      string  // what the application is mounted under
+	InMemory      int     // larger bodies go to the spool
 	Limits        http1.Limits
 	KeepAlive     time.Duration // idle time between two requests; 0 closes after each reply
 	HeaderTimeout time.Duration // for a head to arrive; 0: for ever
@@ -44,6 +46,7 @@ type Front struct {
 	nextID  atomic.Uint64
 	crowd   crowd
 	dropped dropped
+	routes  routes
 
 	mu        sync.Mutex
 	listeners []*listen.Listener
@@ -51,7 +54,7 @@ type Front struct {
 
 // New makes a front with one loop per port of the segment. bells are the ports' eventfds.
 func New(options Options, segment *slot.Segment, spool *spool.Spool, bells []int) (*Front, error) {
-	f := &Front{options: options, segment: segment}
+	f := &Front{options: options, segment: segment, routes: newRoutes(options.RootPath, options.Routes, options.Rest)}
 	f.crowd.setLimit(options.Connections)
 	queue := slot.NewQueue(segment)
 	for i, bell := range bells {

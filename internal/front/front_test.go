@@ -63,7 +63,7 @@ func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*
 	}
 	options := front.Options{Limits: http1.Limits{Line: 8190, Fields: 100, FieldSize: 8190},
 		KeepAlive: time.Minute, HeaderTimeout: time.Minute, BodyTimeout: time.Minute, SendTimeout: time.Minute,
-		InMemory: 1 << 20, LimitBody: 1 << 30, Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		InMemory: 1 << 20, Rest: front.Route{LimitBody: 1 << 30}, Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	change(&options)
 	w.front, err = front.New(options, segment, spool, w.bells)
 	check(t, err)
@@ -441,7 +441,7 @@ func TestDrainAnswersWhatWasAccepted(t *testing.T) {
 func TestBodyAboveTheLimitIsRefusedBeforeItIsRead(t *testing.T) {
 	spool, err := spool.New(t.TempDir(), 0)
 	check(t, err)
-	w := startOn(t, 1, 1, spool, func(o *front.Options) { o.LimitBody = 20 })
+	w := startOn(t, 1, 1, spool, func(o *front.Options) { o.Rest.LimitBody = 20 })
 	w.work(0, echo)
 	for _, sent := range []string{
 		"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 21\r\nExpect: 100-continue\r\n\r\n",

@@ -47,7 +47,12 @@ func (c *conn) awaitBody() {
 
 // bodyLate gives a body that keeps its rate its time anew.
 func (c *conn) bodyLate() {
-	if c.received < int64(c.lane.front.options.BodyTimeout*bodyRate/time.Second) {
+	slow := c.received < int64(c.lane.front.options.BodyTimeout*bodyRate/time.Second)
+	if slow && c.composed > 0 { // a streamed body, and a reply that has begun
+		c.reset()
+		return
+	}
+	if slow {
 		c.late("body_timeout")
 		return
 	}

@@ -31,6 +31,9 @@ func (c *conn) read() {
 			if !c.readBody() {
 				return
 			}
+		case phaseReply:
+			c.feed()
+			return
 		case phaseLinger:
 			c.readLinger()
 			return
@@ -93,9 +96,10 @@ func (c *conn) readHead() bool {
 		c.malformed(err)
 		return false
 	}
+	if headLen > 0 {
+		c.begin(memory, headLen)
+	}
 	if headLen > 0 && !c.head.Chunked && int64(headLen)+max(c.head.ContentLength, 0) <= int64(n) && !c.tooLarge(c.head.ContentLength) {
-		c.headLen = headLen
-		c.setLabel(memory)
 		end := headLen + int(max(c.head.ContentLength, 0))
 		if end < n {
 			g := c.wantGather()
@@ -107,7 +111,7 @@ func (c *conn) readHead() bool {
 	c.keep(memory[:n])
 	c.lane.port.Cancel(e)
 	if headLen > 0 {
-		return c.headComplete(headLen)
+		return c.headComplete()
 	}
 	c.headStarted()
 	return c.readable
@@ -142,7 +146,8 @@ func (c *conn) readHeadGathered() bool {
 				return false
 			}
 			if headLen > 0 {
-				return c.headComplete(headLen)
+				c.begin(g.input, headLen)
+				return c.headComplete()
 			}
 			c.headStarted()
 		}
@@ -171,14 +176,16 @@ func (c *conn) receiveGathered() bool {
 }
 
 // headComplete decides how the body is read. The head lies at the start of the gather.
-func (c *conn) headComplete(headLen int) bool {
-	c.headLen = headLen
-	c.setLabel(c.gather.input)
+func (c *conn) headComplete() bool {
+	headLen := c.headLen
 	c.body.Reset(&c.head)
 	size, known := c.body.Length()
 	if c.tooLarge(size) {
 		c.refuseBody()
 		return false
+	}
+	if c.route.StreamRequest && !(known && size == 0) && c.submitStreamed() {
+		return true
 	}
 	if known && int64(headLen)+size <= inlineRoom || known && size == 0 {
 		c.phase = phaseBody
@@ -306,6 +313,7 @@ func (c *conn) submitGathered() {
 	if rest == 0 {
 		c.dropGather()
 	}
+	c.feed()
 }
 
 // submit hands the request to the workers.
@@ -313,12 +321,19 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 	c.timer.Stop()
 	r := &c.request
 	r.Head, r.HeadLen, r.InlineBody, r.Body = &c.head, c.headLen, inline, intake
-	r.HasBody = c.head.Chunked || c.head.ContentLength >= 0
+	r.HasBody = c.head.Chunked && !c.streamed || c.head.ContentLength >= 0
 	r.ID = c.lane.front.nextID.Add(1)
 	c.facts = http1.RequestFacts{Minor: c.head.Minor, HeadOnly: c.head.HeadOnly, KeepAlive: c.head.KeepAlive}
 	c.exchange, c.phase = e, phaseReply
 	c.composed, c.sent, c.ended = 0, 0, false
 	e.Submit(r, c)
+}
+
+// begin takes down what is needed of a request whose head is complete.
+func (c *conn) begin(head []byte, headLen int) {
+	c.headLen = headLen
+	c.route = c.lane.front.routes.find(c.head.Path.Of(head), c.head.Escaped)
+	c.setLabel(head)
 }
 
 // setLabel keeps method and target for the log: the head's memory belongs to the worker once it has started.
@@ -343,8 +358,7 @@ func (c *conn) malformed(err *http1.Error) {
 
 // tooLarge reports that a body of n bytes is larger than the operator allows.
 func (c *conn) tooLarge(n int64) bool {
-	limit := c.lane.front.options.LimitBody
-	return limit > 0 && n > limit
+	return c.route.LimitBody > 0 && n > c.route.LimitBody
 }
 
 func (c *conn) refuseBody() {

@@ -18,6 +18,9 @@ const (
 
 // Progress implements [dispatch.Receiver].
 func (c *conn) Progress(e *dispatch.Exchange) {
+	if c.feed(); c.exchange != e {
+		return // the body was none
+	}
 	if c.composed == 0 && !c.compose(e) {
 		return
 	}
@@ -42,7 +45,8 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 			reply.BodySize += int64(len(e.Piece(n)))
 		}
 	}
-	c.facts.KeepAlive = c.facts.KeepAlive && c.lane.drained == nil && c.lane.front.options.KeepAlive > 0 &&
+	// What follows a body that is not read to its end cannot be told from it.
+	c.facts.KeepAlive = c.facts.KeepAlive && !c.streamed && c.lane.drained == nil && c.lane.front.options.KeepAlive > 0 &&
 		!c.lane.front.crowd.full()
 	c.framing = http1.Frame(c.facts, &reply)
 	c.bodyLeft = -1
@@ -190,7 +194,7 @@ func (c *conn) finish(e *dispatch.Exchange) {
 		c.reset()
 		return
 	}
-	if !c.framing.KeepAlive {
+	if !c.framing.KeepAlive || c.streamed {
 		c.end()
 		return
 	}
@@ -210,7 +214,7 @@ func (c *conn) finish(e *dispatch.Exchange) {
 
 // end closes after a complete reply: at once when the client has nothing under way.
 func (c *conn) end() {
-	if c.readable || c.pending() > 0 {
+	if c.readable || c.pending() > 0 || c.streamed {
 		c.hangUp()
 		return
 	}

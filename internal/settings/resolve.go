@@ -68,7 +68,7 @@ func (r resolver) find(setting *Setting, flag []string, app string) ([]string, S
 	}
 	if flag != nil {
 		if setting.Type == List {
-			flag = splitCommas(strings.Join(flag, ","))
+			flag = split(strings.Join(flag, ","), ",")
 		}
 		return flag, Source("--" + setting.FlagName())
 	}
@@ -84,8 +84,11 @@ func (r resolver) find(setting *Setting, flag []string, app string) ([]string, S
 			text = setting.fromEnv(text)
 		}
 		texts := []string{text}
-		if setting.Type == List || setting.Type == Addresses {
-			texts = splitCommas(text)
+		switch setting.Type {
+		case List, Addresses:
+			texts = split(text, ",")
+		case Routes:
+			texts = split(text, ";")
 		}
 		return texts, Source("environment variable " + name)
 	}
@@ -95,8 +98,8 @@ func (r resolver) find(setting *Setting, flag []string, app string) ([]string, S
 	return []string{setting.Default}, SourceDefault
 }
 
-func splitCommas(text string) []string {
-	parts := strings.Split(text, ",")
+func split(text, separator string) []string {
+	parts := strings.Split(text, separator)
 	for i := range parts {
 		parts[i] = strings.TrimSpace(parts[i])
 	}

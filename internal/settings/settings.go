@@ -37,6 +37,8 @@ type Settings struct {
 	LimitRequestFieldSize int // in bytes
 
 	LimitRequestBody int64 // in bytes; 0: no limit
+	StreamRequest    bool
+	Routes           []Route
 	SpoolThreshold   int64 // in bytes
 	SpoolLimit       int64 // in bytes; 0: no limit
 	TmpUploadDir     string

@@ -201,6 +201,23 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.LimitRequestBody },
 	},
 	{
+		Name: "stream_request", Meta: "on|off", Type: Bool, Default: "off", Section: SectionBodies, Since: "0.1", Reloadable: true,
+		Check: aSwitch,
+		Doc: "Hand a request to the application when its head is complete, and its body as it arrives. on or off. With off the " +
+			"body is complete before a worker is given the request, so a slow client holds no thread; with on it holds one, and the " +
+			"application can work on what has come. A read of wsgi.input waits for bytes, and raises OSError when the client leaves " +
+			"before the body is complete. A chunked body then has no CONTENT_LENGTH.",
+		field: func(s *Settings) any { return &s.StreamRequest },
+	},
+	{
+		Name: "route", Meta: "ROUTE", Type: Routes, DefaultText: "none", Section: SectionBodies, Since: "0.1", Reloadable: true,
+		Check: aRoute,
+		Doc: "Settings for the paths that begin with a prefix; repeatable. For instance '/upload/ stream_request=on " +
+			"limit_request_body=5GB'. The prefix is compared with PATH_INFO, decoded; of several the longest counts. In the environment they are separated by " +
+			"semicolons. An unknown setting is refused with the nearest known one.",
+		field: func(s *Settings) any { return &s.Routes },
+	},
+	{
 		Name: "spool_threshold", Meta: "SIZE", Type: Size, Default: "1MB", Section: SectionBodies, Since: "0.1",
 		Check: sizeUpTo(MaxInMemory, "1MB"),
 		Doc: "Largest body of a request that is kept in memory while it arrives. In bytes or with a unit, up to 1MB. A larger one " +

@@ -25,6 +25,8 @@ const (
 	List      Type = "list"         // separated by commas
 	Addresses Type = "address list" // one for each flag
 	Level     Type = "level"        //
+	Bool      Type = "switch"       // on or off
+	Routes    Type = "route list"   // one for each flag
 )
 
 // Check is what a value must be: in words, and as a test of it after it has been read.
@@ -43,6 +45,9 @@ var (
 		path := value.(string)
 		return path == "" || path[0] == '/' && path[len(path)-1] != '/'
 	}}
+
+	aSwitch = Check{"on or off", func(any) bool { return true }}
+	aRoute  = Check{"a path prefix and what is different there: '/upload/ stream_request=on'", func(any) bool { return true }}
 
 	aDirectory = Check{"a directory that exists", func(value any) bool {
 		info, err := os.Stat(value.(string))
@@ -108,6 +113,10 @@ func (s *Setting) set(to *Settings, texts []string, cpus int) error {
 		return setOne(s, field, texts, parseDuration)
 	case *int64:
 		return setOne(s, field, texts, parseSize)
+	case *bool:
+		return setOne(s, field, texts, parseSwitch)
+	case *[]Route:
+		return setEach(s, field, texts, ParseRoute)
 	case *slog.Level:
 		return setOne(s, field, texts, parseLevel)
 	case *int:
@@ -182,6 +191,16 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, errNotInRange
 	}
 	return d, nil
+}
+
+func parseSwitch(text string) (bool, error) {
+	switch strings.ToLower(text) {
+	case "on", "true", "yes", "1":
+		return true, nil
+	case "off", "false", "no", "0":
+		return false, nil
+	}
+	return false, errNotInRange
 }
 
 // parseSize reads a number of bytes; a unit is a power of 1024: 64k, 64kB, 10MB, 1G. One space may stand before it.

@@ -86,6 +86,15 @@ func (s *Segment) Freed(w int, n uint32) {
 	}
 }
 
+// RingBody tells the worker of slot i that its streamed body has more bytes, or an end.
+func (s *Segment) RingBody(i uint32) {
+	slot := &s.slots[i]
+	atomic.AddUint32(&slot.BodyBell, 1)
+	if atomic.LoadUint32(&slot.BodyWaiting) != 0 {
+		wake(&slot.BodyBell, math.MaxInt32)
+	}
+}
+
 // Sleep marks port p's loop as about to block. It reports false, and leaves the mark off, when a reply has come meanwhile.
 func (s *Segment) Sleep(p int) bool {
 	port := &s.ports[p]

@@ -21,6 +21,7 @@ const (
 	ReplyStatusMax = 256                // longest status text in bytes
 	ReplyHeadroom  = 256                // start of the room that the front fills with status line and its own fields
 	ReplyHead      = 768                // where the worker writes the reply's fields, the empty line and the first body bytes
+	StreamBlocks   = 4                  // blocks of the ring of a streamed body
 	Pieces         = 32                 // pieces of one reply that may be published and not yet consumed
 )
 
@@ -40,6 +41,14 @@ const (
 	BodyInline = 1 // in the home block, at segment offset BodyAt
 	BodyBlocks = 2 // a chain of blocks, the first one in BodyAt, the next of each in the block table
 	BodySpool  = 3 // in the spool file, at offset BodyAt
+	BodyStream = 4 // still arriving, in the ring of blocks Stream (section 10)
+)
+
+// Values of End.
+const (
+	EndOpen  = 0 // more of the body may come
+	EndWhole = 1 // all of it has come
+	EndLeft  = 2 // the client left before, or broke the framing
 )
 
 // Values of Flag.
@@ -56,7 +65,7 @@ const (
 	ReplyHasLength = 1  // the application gave Content-Length; ReplyLength is its value
 	ReplyHasDate   = 2  // the application gave Date
 	ReplyHasServer = 4  // the application gave Server
-	ReplyNoBody    = 8  // the status allows no body (1xx, 204, 304)
+	ReplyNoBody    = 8  // the status allows no body (1xx, 204, 205, 304)
 	ReplyCut       = 16 // the reply is incomplete and must be seen as such by the client
 )
 
@@ -126,7 +135,13 @@ type Slot struct {
 	State         uint64 // atomic: state (bits 0-7), attempts (8-15), worker (16-31), generation (32-63)
 	Produced      uint32 // atomic: pieces published so far in this reply (by the worker)
 	Consumed      uint32 // atomic: pieces the front is done with
-	_             [48]byte
+	Arrived       uint64 // atomic: bytes of a streamed body that have come (by the front)
+	Taken         uint64 // atomic: bytes of it that the worker has taken
+	BodyEnd       uint32 // atomic: End kind of a streamed body (by the front)
+	BodyBell      uint32 // atomic: changes whenever Arrived or BodyEnd does; a futex for threads that wait for either
+	BodyWaiting   uint32 // atomic: threads that wait on BodyBell
+	BodyAsk       uint32 // atomic: 1 while the front wants to be rung when bytes are taken or waited for
+	_             [16]byte
 	HeadAt        uint32    // segment offset of the head's first byte
 	FieldsAt      uint32    // segment offset of the field table (FieldCount entries of Field)
 	FieldCount    uint16    // fields
@@ -157,8 +172,9 @@ type Slot struct {
 	StatusCode    uint32     // 100 to 999
 	FieldsLen     uint32     // bytes from ReplyHead to the end of the empty line
 	ReplyLength   uint64     // the application's Content-Length
+	Stream        [4]uint32  // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
 	Piece         [32]uint64 // block number (high half) and length (low half); piece 0 is the home block from ReplyHead on
-	_             [40]byte
+	_             [24]byte
 }
 
 // The compiler holds every size and offset to the description.
@@ -201,6 +217,12 @@ var (
 	_ [0]byte    = [unsafe.Offsetof(Slot{}.State)]byte{}
 	_ [8]byte    = [unsafe.Offsetof(Slot{}.Produced)]byte{}
 	_ [12]byte   = [unsafe.Offsetof(Slot{}.Consumed)]byte{}
+	_ [16]byte   = [unsafe.Offsetof(Slot{}.Arrived)]byte{}
+	_ [24]byte   = [unsafe.Offsetof(Slot{}.Taken)]byte{}
+	_ [32]byte   = [unsafe.Offsetof(Slot{}.BodyEnd)]byte{}
+	_ [36]byte   = [unsafe.Offsetof(Slot{}.BodyBell)]byte{}
+	_ [40]byte   = [unsafe.Offsetof(Slot{}.BodyWaiting)]byte{}
+	_ [44]byte   = [unsafe.Offsetof(Slot{}.BodyAsk)]byte{}
 	_ [64]byte   = [unsafe.Offsetof(Slot{}.HeadAt)]byte{}
 	_ [68]byte   = [unsafe.Offsetof(Slot{}.FieldsAt)]byte{}
 	_ [72]byte   = [unsafe.Offsetof(Slot{}.FieldCount)]byte{}
@@ -230,5 +252,6 @@ var (
 	_ [200]byte  = [unsafe.Offsetof(Slot{}.StatusCode)]byte{}
 	_ [204]byte  = [unsafe.Offsetof(Slot{}.FieldsLen)]byte{}
 	_ [208]byte  = [unsafe.Offsetof(Slot{}.ReplyLength)]byte{}
-	_ [216]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
+	_ [216]byte  = [unsafe.Offsetof(Slot{}.Stream)]byte{}
+	_ [232]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
 )

@@ -29,10 +29,10 @@ def configure(environs: Sequence[dict[str, object]], report: _Report) -> None:
     the request has them, HTTP_*, and wsgi.url_scheme when the client came by https. REMOTE_ADDR and REMOTE_PORT are ''
     on a Unix socket. PATH_INFO is what follows SCRIPT_NAME, where the path begins with it.
 
-    report(code, detail, method, path, exception) is called once for every fault, after the reply has been ended:
-    code is a SPY code, detail names the rule of PEP 3333, path is PATH_INFO, exception is None when none was raised.
-    Not a fault: BrokenPipeError from write() when the client has gone. What report itself raises goes to
-    sys.unraisablehook.
+    report(code, detail, method, path, exception) is called once for every fault, before the reply is ended: code is a
+    SPY code, detail names the rule of PEP 3333, path is PATH_INFO, exception is None when none was raised. Not a
+    fault: BrokenPipeError from write(), and ConnectionResetError from wsgi.input, when the client has gone. What report
+    itself raises goes to sys.unraisablehook.
 
     Raises TypeError.
     """
