@@ -37,9 +37,9 @@ func (c *conn) headLate() {
 	c.late("header_timeout")
 }
 
-// awaitBody gives the body its time, once.
+// awaitBody gives the body its time, once. A client that must take some of a reply first has the time for that.
 func (c *conn) awaitBody() {
-	if !c.timer.In(c.lane.body) {
+	if !c.blocked && !c.timer.In(c.lane.body) {
 		c.received = 0
 		c.lane.body.Set(&c.timer, c)
 	}

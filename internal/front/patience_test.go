@@ -167,3 +167,36 @@ func TestReaderThatTakesSlowlyIsNotCut(t *testing.T) {
 	check(t, c.Close())
 	<-told
 }
+
+func TestStreamedBodyThatStopsIsCutThoughItsReplyHasBegun(t *testing.T) {
+	w := startWith(t, 1, 1, func(o *front.Options) {
+		o.Rest.StreamRequest, o.BodyTimeout = true, 200*time.Millisecond
+	})
+	worker := w.join(0)
+	c := w.dial()
+	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nbegun")
+	i := w.next(worker)
+	worker.Move(i, wire.StateClaimed, wire.StateStarted)
+	worker.Head(i, 200, "200 OK", "", []byte("begun"), 0)
+	worker.Ring(i)
+	if n, err := io.Copy(io.Discard, c); err == nil {
+		t.Errorf("the client took %d bytes for a whole reply", n)
+	} else if network, ok := err.(net.Error); ok && network.Timeout() {
+		t.Error("it was not cut")
+	}
+}
+
+func TestReaderThatTakesNothingIsCutThoughItSends(t *testing.T) {
+	w := startWith(t, 1, 1, func(o *front.Options) {
+		o.Rest.StreamRequest, o.SendTimeout = true, 300*time.Millisecond
+	})
+	told := make(chan int, 1)
+	w.work(0, endless(told))
+	c := w.dial()
+	fmt.Fprint(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+	for deadline := time.Now().Add(5 * time.Second); len(told) == 0; time.Sleep(20 * time.Millisecond) {
+		if _, _ = c.Write([]byte("more")); time.Now().After(deadline) {
+			t.Fatal("it was not cut")
+		}
+	}
+}

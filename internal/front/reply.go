@@ -82,7 +82,9 @@ func (c *conn) pump() {
 			c.close()
 			return
 		}
-		c.timer.Stop()
+		if c.timer.In(c.lane.send) { // not that of a body which is streamed meanwhile
+			c.timer.Stop()
+		}
 		c.account(e, n)
 	}
 }
