@@ -86,6 +86,9 @@ func build(s *settings.Settings, started func(Started)) (_ *server, err error) {
 	if err := r.makeSegment(); err != nil {
 		return nil, fault.New(fault.SegmentNotMade, "%w", err)
 	}
+	if r.spool, err = spool.New(s.TmpUploadDir, s.SpoolLimit); err != nil {
+		return nil, fault.New(fault.SpoolNotMade, "%w", err)
+	}
 	if err := r.makeFront(); err != nil {
 		return nil, err
 	}
@@ -118,9 +121,6 @@ func (r *server) makeSegment() (err error) {
 	r.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings.Loops, Ports: r.settings.Loops, Workers: r.workers(),
 		Threads: r.threads(), FrontBlocks: frontBlocks, LargeBlocks: largeBlocks, Generation: 1})
 	if err != nil {
-		return err
-	}
-	if r.spool, err = spool.New(r.settings.TmpUploadDir, r.settings.SpoolLimit); err != nil {
 		return err
 	}
 	for i := range r.settings.Loops {

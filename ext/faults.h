@@ -12,6 +12,7 @@
 #define SPY_PLATFORM_NOT_SUPPORTED "SPY0008" /* Speyside runs on Linux only, for now */
 #define SPY_SEGMENT_NOT_MADE "SPY0009" /* the memory shared with the workers could not be made */
 #define SPY_SPOOL_FULL "SPY0010" /* the spool has no room for the body of this request */
+#define SPY_SPOOL_NOT_MADE "SPY0011" /* the spool for large bodies cannot be opened */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */
 #define SPY_NOT_CALLABLE "SPY0103" /* what was named as the application cannot be called */

@@ -39,12 +39,13 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	}
 }
 
-// serve runs the server until a signal ends it: INT or TERM drains it, an INT while it drains stops it at once.
+// serve runs the server until a signal ends it: INT, TERM or HUP drains it, an INT while it drains stops it at once, and so does
+// QUIT at any time.
 func serve(s *settings.Settings) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
 	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -60,11 +61,12 @@ func relay(ctx context.Context, signals <-chan os.Signal, drain chan<- struct{},
 		case <-ctx.Done():
 			return
 		case sig := <-signals:
-			if !draining {
-				close(drain)
-				draining = true
-			} else if sig == syscall.SIGINT {
+			switch {
+			case sig == syscall.SIGQUIT, sig == syscall.SIGINT && draining:
 				stop()
+			case !draining:
+				draining = true
+				close(drain)
 			}
 		}
 	}

@@ -69,3 +69,21 @@ func TestFirstSignalDrainsAndAnInterruptAfterItStops(t *testing.T) {
 	signals <- syscall.SIGINT
 	<-ctx.Done()
 }
+
+func TestQuitStopsAtOnce(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	signals, drain := make(chan os.Signal), make(chan struct{})
+	go relay(ctx, signals, drain, stop)
+	signals <- syscall.SIGQUIT
+	<-ctx.Done()
+}
+
+func TestHangupDrains(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	signals, drain := make(chan os.Signal), make(chan struct{})
+	go relay(ctx, signals, drain, stop)
+	signals <- syscall.SIGHUP
+	<-drain
+}

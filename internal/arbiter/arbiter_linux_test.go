@@ -429,29 +429,42 @@ func TestWorkerThatMisspeaksIsKilled(t *testing.T) {
 	s.waitLog("signal=SIGKILL")
 }
 
-func TestStrayIsReapedAtTheSecondLook(t *testing.T) {
+func TestStraysAreReapedAtTheSecondLook(t *testing.T) {
 	s := begin(t, "app")
 	s.waitReady(2)
-	out, err := exec.Command("sh", "-c", "sleep 0.05 >/dev/null & echo $!").Output()
-	if err != nil {
-		t.Fatal(err)
+	var pids []int
+	for range 20 {
+		out, err := exec.Command("sh", "-c", "sleep 0.05 >/dev/null & echo $!").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil {
-		t.Fatal(err)
+	for _, pid := range pids {
+		if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != nil {
-		t.Fatal(err)
-	}
-	for look, left := 1, true; left; look++ { // strays of other tests may come first
+	look := func() (left int) {
 		looked := make(chan bool)
 		s.post(func() { s.reapStrays(); close(looked) })
 		<-looked
-		_, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-		left = err == nil
-		if !left && look == 1 || look > 1000 {
-			t.Fatalf("look %d: %v", look, err)
+		for _, pid := range pids {
+			if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {
+				left++
+			}
 		}
+		return left
+	}
+	if left := look(); left != len(pids) {
+		t.Fatalf("%d of %d strays are left after one look: somebody may wait for them", left, len(pids))
+	}
+	if left := look(); left != 0 {
+		t.Fatalf("%d strays are left after the second look", left)
 	}
 }
 

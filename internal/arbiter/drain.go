@@ -105,17 +105,18 @@ func (a *Arbiter) finish(err error) {
 	}
 }
 
-// reapStrays takes the status of children that nobody waits for: what workers had started before they died. A zombie
-// that is still there at the second look is one; others in this process wait for their own children sooner.
+// reapStrays takes the status of children that nobody waits for: what workers had started and left behind. A zombie that
+// is still there at the second look is one; others in this process wait for their own children sooner. Once there is one, all
+// that come up behind it are strays too, or an application that leaves many would fill the process table.
 func (a *Arbiter) reapStrays() {
-	for {
+	for confirmed := false; ; {
 		pid := zombie()
-		if pid == 0 || pid != a.lastStray || a.knows(pid) {
-			a.lastStray = pid
+		confirmed = confirmed || pid == a.lastStray
+		a.lastStray = pid
+		if pid == 0 || !confirmed || a.knows(pid) {
 			return
 		}
 		reapStray(pid)
-		a.lastStray = 0
 	}
 }
 

@@ -79,6 +79,14 @@ var (
 		About: "Bodies larger than `spool_threshold` wait in a nameless file until they are complete. The client got a 503 with " +
 			"Retry-After; no other request has noticed.",
 	})
+	// SpoolNotMade: there is no place for large bodies.
+	SpoolNotMade = declare(Fault{
+		Code: "SPY0011", Name: "SpoolNotMade", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the spool for large bodies cannot be opened",
+		Hint: "name a directory that can be written with --tmp-upload-dir.",
+		About: "Bodies larger than `spool_threshold` wait in one nameless file, which is opened at the start in `tmp_upload_dir`, else in " +
+			"$TMPDIR or /tmp.",
+	})
 	// SegmentNotMade: the shared memory could not be made.
 	SegmentNotMade = declare(Fault{
 		Code: "SPY0009", Name: "SegmentNotMade", Whose: Operator, Exit: ExitConfiguration,

@@ -33,6 +33,9 @@ SEGMENT_NOT_MADE: Final = "SPY0009"
 # The spool has no room for the body of this request.
 SPOOL_FULL: Final = "SPY0010"
 
+# The spool for large bodies cannot be opened.
+SPOOL_NOT_MADE: Final = "SPY0011"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

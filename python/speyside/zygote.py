@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
@@ -153,6 +154,14 @@ class Zygote:
         self.channel.send("WorkerReaped", worker=child.worker, pid=child.pid, status=status)
 
 
+def warn_of_threads() -> None:
+    """Say which threads the import has started: they do not exist in the workers that are forked."""
+    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if names:
+        why = "threads that are started while the application is imported do not run in its workers"
+        report.record("WARN", "threads left behind", threads=", ".join(names), why=why)
+
+
 def run(channel: Channel, order: Order, ports: int) -> int:
     """Load the application as ordered, and obey until the end; return the exit status, or raise Failure."""
     load = Load(
@@ -166,13 +175,16 @@ def run(channel: Channel, order: Order, ports: int) -> int:
     )
     worker.ignore_signals()
     _gateway.attach(SEGMENT, SPOOL, list(range(FIRST_PORT, FIRST_PORT + ports)))
-    loader.prepare_path(load.pythonpath, load.chdir, load.app if load.script else "")
     zygote = Zygote(channel, load)
     if load.script:
+        # Before the script's directory is on sys.path: a grp.py of the user's is not for what we import.
         from speyside import script
 
+        loader.prepare_path(load.pythonpath, load.chdir, load.app)
         return script.Script(zygote).run()
+    loader.prepare_path(load.pythonpath, load.chdir)
     application = loader.load(load.app)
+    warn_of_threads()
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, worker.nothing)
     zygote.loaded(application, alone=False)

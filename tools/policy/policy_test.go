@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/settings"
 	"speyside.dev/speyside/internal/wire"
 )
@@ -57,9 +56,6 @@ func TestArchitectureNamesOnlyWhatExists(t *testing.T) {
 func TestLimitsOfTheSettingsFitTheSegment(t *testing.T) {
 	if settings.MaxHead != wire.MaxHead {
 		t.Errorf("settings.MaxHead is %d and wire.MaxHead %d", settings.MaxHead, wire.MaxHead)
-	}
-	if settings.MaxInMemory != dispatch.MaxInBlocks {
-		t.Errorf("settings.MaxInMemory is %d and dispatch.MaxInBlocks %d", settings.MaxInMemory, dispatch.MaxInBlocks)
 	}
 	none := func(string) string { return "" }
 	for fields, allowed := range map[int]bool{wire.LargeFields: true, wire.LargeFields + 1: false} {
