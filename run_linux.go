@@ -211,17 +211,19 @@ func (r *server) open(ctx context.Context, address listen.Address) (listen.Addre
 func (r *server) run(ctx context.Context, drain <-chan struct{}) error {
 	ended := make(chan error, 1)
 	go func() { ended <- r.front.Run() }()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	alive, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
 	go func() {
 		select {
 		case <-drain:
 			r.drain(ctx)
-			cancel()
 		case <-ctx.Done():
+			r.front.CutShort() // before the first worker dies of it
+		case <-alive.Done():
 		}
+		kill()
 	}()
-	err := r.arbiter.Run(ctx)
+	err := r.arbiter.Run(alive)
 	if errors.Is(err, context.Canceled) {
 		err = nil // a stop at once is a stop that was asked for
 	}
