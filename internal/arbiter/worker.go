@@ -273,7 +273,7 @@ func (a *Arbiter) logDeath(w *worker, status int) {
 	switch {
 	case exitStatus(status) == 0 && w.ordered:
 		log = a.log.Debug
-	case exitStatus(status) == 0 && (w.drained || a.draining):
+	case exitStatus(status) == 0 && (w.drained || a.draining || w.zygote.alone): // a script ends when it likes
 		log = a.log.Info
 	}
 	log("worker reaped", append([]any{"worker", w.number, "pid", w.pid}, describe(status)...)...)
