@@ -37,6 +37,7 @@ type conn struct {
 	waiting   bool // for a slot
 	streamed  bool // the request is with the workers, and its body still arrives
 	route     *Route
+	reads     int // of the socket that are left before the others have their turn
 
 	parser  http1.Parser
 	head    wire.Head
@@ -106,6 +107,7 @@ func (c *conn) dropGather() {
 
 // Ready implements [loop.Handler].
 func (c *conn) Ready(events uint32) {
+	c.reads = readsPerTurn
 	if events&loop.Gone != 0 && c.phase != phaseLinger {
 		c.close()
 		return
@@ -121,6 +123,19 @@ func (c *conn) Ready(events uint32) {
 		c.pump()
 	}
 	c.read()
+}
+
+// readsPerTurn bounds what one connection is read for before the others have their turn: a client that sends as fast as it is
+// read would keep the loop for itself.
+const readsPerTurn = 16
+
+// yield goes on with the connection in the next turn. The connection may have ended by then, and even be another client's:
+// then it reads what there is, which is never wrong.
+func (c *conn) yield() {
+	c.lane.loop.Post(func() {
+		c.reads = readsPerTurn
+		c.read()
+	})
 }
 
 // Admitted implements [dispatch.Waiter].

@@ -52,6 +52,10 @@ func (c *conn) receive(p []byte) (int, bool) {
 	if !c.readable {
 		return 0, false
 	}
+	if c.reads--; c.reads < 0 {
+		c.yield()
+		return 0, false
+	}
 	n, errno := c.transport.Read(p)
 	c.received += int64(n)
 	switch {
@@ -381,7 +385,7 @@ func (c *conn) noRoom(err error) {
 
 // readLinger throws away what still comes.
 func (c *conn) readLinger() {
-	for {
+	for range readsPerTurn {
 		n, errno := c.transport.Read(c.lane.scratch)
 		if errno == syscall.EAGAIN {
 			return
@@ -391,4 +395,5 @@ func (c *conn) readLinger() {
 			return
 		}
 	}
+	c.yield()
 }

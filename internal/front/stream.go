@@ -44,8 +44,11 @@ func (c *conn) feed() {
 			c.awaitStream()
 			return
 		}
-		if n, ok := c.receive(c.lane.scratch[:min(room, len(c.lane.scratch))]); ok {
+		n, ok := c.receive(c.lane.scratch[:min(room, len(c.lane.scratch))])
+		if ok {
 			c.feedBytes(c.lane.scratch[:n])
+		} else if c.readable {
+			return // the others have their turn
 		}
 	}
 }
