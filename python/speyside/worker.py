@@ -150,6 +150,8 @@ class ThreadedWorker(Worker):
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self.channel.fileno(), select.POLLIN)
+        signalled = wake_on_signals()
+        poll.register(signalled, select.POLLIN)
         deadline = float("inf")
         while self._running:
             left = deadline - time.monotonic()
@@ -158,6 +160,9 @@ class ThreadedWorker(Worker):
             for descriptor, _ in poll.poll(None if deadline == float("inf") else left * 1000):
                 if descriptor == self._wake:
                     os.eventfd_read(self._wake)
+                    continue
+                if descriptor == signalled:
+                    os.read(signalled, 4096)  # what woke us; Python has run the handlers by now
                     continue
                 order = self.channel.receive()
                 if order is None:
@@ -191,6 +196,19 @@ def _work(number: int, threads: int, channel: Channel, application: Application)
     single.serve(application)
     single.drained()
     return 0
+
+
+def wake_on_signals() -> int:
+    """Return a descriptor that is readable when a signal has come, so that poll returns and Python runs the handler.
+
+    A signal that another thread received, or that came just before poll, would wait in the main thread until the next order.
+    One that the application has set itself is left as it is: then its handlers run as they do without us.
+    """
+    readable, writable = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    theirs = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
+    if theirs >= 0:
+        signal.set_wakeup_fd(theirs)
+    return readable
 
 
 def tell_failed(error: BaseException, number: int) -> None:

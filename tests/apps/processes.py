@@ -14,6 +14,11 @@ signal.signal(
 )
 
 
+def main_waits_in():
+    with open(f"/proc/self/task/{os.getpid()}/wchan") as wchan:
+        return wchan.read()
+
+
 def application(environ, start_response):
     action = environ["PATH_INFO"].strip("/")
     if action == "kill":
@@ -26,6 +31,12 @@ def application(environ, start_response):
         time.sleep(0.5)
     if action == "signal":
         os.kill(os.getpid(), signal.SIGUSR1)
+        while not caught:
+            time.sleep(0.001)
+    if action == "signal-here":  # the kernel may choose any thread for a signal; Python runs its handler on the main thread
+        while threading.current_thread() is not threading.main_thread() and "poll" not in main_waits_in():
+            time.sleep(0.001)
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
         while not caught:
             time.sleep(0.001)
     if action == "thread":

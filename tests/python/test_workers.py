@@ -56,6 +56,13 @@ def test_more_threads_leave_the_main_thread_to_signals() -> None:
         assert program.interrupt() == 0
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_signal_that_another_thread_receives_is_handled_at_once(threads: int) -> None:
+    with start(1, threads) as program:
+        assert "caught=[True]" in program.get("/signal-here")
+        assert program.interrupt() == 0
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_killed_worker_is_replaced_and_loses_no_line(threads: int) -> None:
     with start(1, threads) as program:
