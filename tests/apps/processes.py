@@ -33,7 +33,7 @@ def application(environ, start_response):
         os.kill(os.getpid(), signal.SIGUSR1)
         while not caught:
             time.sleep(0.001)
-    if action == "signal-here":  # the kernel may choose any thread for a signal; Python runs its handler on the main thread
+    if action == "signal-here":  # whichever thread received it, Python runs the handler on the main thread
         while threading.current_thread() is not threading.main_thread() and "poll" not in main_waits_in():
             time.sleep(0.001)
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
