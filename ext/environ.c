@@ -66,7 +66,7 @@ struct text_entry {
 static struct text_entry last_addr, last_ports[PORT_ENTRIES];
 
 static struct {
-    PyObject *method, *path, *query, *target, *protocol, *addr, *port, *length, *input, *scheme;
+    PyObject *method, *path, *query, *target, *protocol, *host, *addr, *port, *length, *input, *scheme;
 } keys;
 static struct {
     PyObject *empty, *slash, *get, *http10, *http11, *https;
@@ -347,6 +347,19 @@ static bool set_request_line(struct spey_request *request, const struct words *w
     return LIKELY(words->minor != 0) || PyDict_SetItem(environ, keys.protocol, texts.http10) == 0;
 }
 
+/* The host of a target in absolute form, which a request of HTTP/1.0 may have without a Host field (RFC 9112 section 3.2.2).
+ * The front has checked it; where there is a field, it has its value already. */
+static bool set_host(PyObject *environ, const struct words *words, const uint8_t *head) {
+    const uint8_t *target = head + words->target_at, *end = target + words->target_len;
+    if (words->target_len == 0 || *target == '/') return true;
+    const uint8_t *at = memchr(target, ':', words->target_len);
+    if (at == NULL || end - at < 3) return true; /* the asterisk */
+    const uint8_t *host = at += 3;
+    while (at < end && *at != '/' && *at != '?') at++;
+    int there = PyDict_Contains(environ, keys.host);
+    return there > 0 || (there == 0 && set(environ, keys.host, latin1(host, (size_t)(at - host))));
+}
+
 /* PyUnicode_FromFormat takes five times as long. */
 static PyObject *decimal(uint64_t number) {
     uint8_t digits[20];
@@ -407,7 +420,8 @@ bool spey_environ_build(const struct spey_claim *claim, PyObject **idle, struct 
     PyObject *base = PyTuple_GetItem(spey_process.environs, words.listener);
     request->environ = base == NULL ? NULL : PyDict_Copy(base);
     return request->environ != NULL && set_request_line(request, &words, head) &&
-           set_fields(request->environ, &words, head, wrong) && set_rest(request, &words, idle);
+           set_fields(request->environ, &words, head, wrong) &&
+           (LIKELY(words.minor != 0) || set_host(request->environ, &words, head)) && set_rest(request, &words, idle);
 }
 
 /* Inserting until the dict has grown to the size that the headers of a browser need, and deleting again: a copy keeps
@@ -461,7 +475,7 @@ int spey_environ_setup(void) {
         {&keys.port, "REMOTE_PORT"},      {&keys.length, "CONTENT_LENGTH"},      {&keys.input, "wsgi.input"},
         {&keys.scheme, "wsgi.url_scheme"}, {&texts.empty, ""},                {&texts.slash, "/"},
         {&texts.get, "GET"},              {&texts.http10, "HTTP/1.0"},          {&texts.http11, "HTTP/1.1"},
-        {&texts.https, "https"},
+        {&texts.https, "https"},          {&keys.host, "HTTP_HOST"},
     };
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         *strings[i].to = PyUnicode_InternFromString(strings[i].text);

@@ -63,7 +63,7 @@ enum {
     SPEY_REPLY_HAS_LENGTH = 1, /* the application gave Content-Length; ReplyLength is its value */
     SPEY_REPLY_HAS_DATE = 2, /* the application gave Date */
     SPEY_REPLY_HAS_SERVER = 4, /* the application gave Server */
-    SPEY_REPLY_NO_BODY = 8, /* the status allows no body (1xx, 204, 205, 304) */
+    SPEY_REPLY_NO_BODY = 8, /* the status allows no body (204, 205, 304) */
     SPEY_REPLY_CUT = 16, /* the reply is incomplete and must be seen as such by the client */
 };
 

@@ -120,7 +120,7 @@ static void *too_large(struct spey_reply *reply) {
 
 /* Whether the status leaves no room for a length of the application's (RFC 9110 section 8.6; 15.3.6: the front says 0). */
 static inline bool no_length(const struct spey_reply *reply) {
-    return reply->status_code < 200 || reply->status_code == 204 || reply->status_code == 205;
+    return reply->status_code == 204 || reply->status_code == 205;
 }
 
 static bool take_status(struct spey_reply *reply, PyObject *status) {
@@ -149,6 +149,11 @@ static bool take_status(struct spey_reply *reply, PyObject *status) {
     }
     reply->status_len = length;
     reply->status_code = (uint32_t)((start[0] - '0') * 100 + (start[1] - '0') * 10 + (start[2] - '0'));
+    if (reply->status_code < 200) {
+        refuse(reply, SPY_STATUS_INTERIM, PyExc_ValueError,
+               "RFC 9110 section 15.2: status %R is not a final one; wsgi.early_hints of the environ sends 103", status);
+        return false;
+    }
     if (no_length(reply) || reply->status_code == 304) {
         reply->flags |= SPEY_REPLY_NO_BODY;
         reply->bodiless = true;

@@ -303,6 +303,14 @@ var (
 		Hint:  "pass list(headers.items()), with str on both sides.",
 		About: "PEP 3333: response_headers is a list, of tuples of two str.",
 	})
+	// StatusInterim: the status is 1xx.
+	StatusInterim = declare(Fault{
+		Code: "SPY0315", Name: "StatusInterim", Whose: Application, Status: 500,
+		Text: "the application's status is an interim one",
+		Hint: "pass the final status; for 103 Early Hints call environ[\"wsgi.early_hints\"] with the headers before it.",
+		About: "RFC 9110 section 15.2: after a 1xx status the client waits for the final one, which start_response cannot give any " +
+			"more. 100 Continue is the server's to send, and 101 would end HTTP on the connection.",
+	})
 )
 
 // Workers. SPY04xx.

@@ -3,6 +3,8 @@
 package front
 
 import (
+	"syscall"
+
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/http1"
@@ -47,7 +49,7 @@ type conn struct {
 	gather  *gather        // bytes that have come and are not a complete request yet
 	request dispatch.Request
 
-	received int64 // bytes that came since the body's time began anew
+	received int64 // bytes that came since the body's time began anew, or since the connection lingers
 	untaken  int   // bytes that the client had not taken when its time began anew
 
 	exchange *dispatch.Exchange
@@ -179,14 +181,33 @@ func (c *conn) refuse(status int, text string) {
 	c.hangUp()
 }
 
-// hangUp closes our side and reads on for a while: a socket closed with bytes unread is reset, and the client may lose
-// the reply that it has not read yet.
+// hangUp closes our side after a reply and reads on until the client has closed its own: a socket closed while bytes of the
+// client's are unread or under way is reset, and the client may lose the reply that it has not read yet.
 func (c *conn) hangUp() {
 	c.letGo()
 	_ = c.transport.CloseWrite()
-	c.phase, c.readable = phaseLinger, true
+	c.phase, c.received = phaseLinger, 0
 	c.lane.linger.Set(&c.timer, c)
-	c.readLinger()
+	c.lane.front.crowd.look()
+	if c.readable {
+		c.readLinger()
+	}
+}
+
+// readLinger throws away what still comes, up to a bound: a client that does not stop is not reading either.
+func (c *conn) readLinger() {
+	for range readsPerTurn {
+		n, errno := c.transport.Read(c.lane.scratch)
+		if errno == syscall.EAGAIN {
+			return
+		}
+		c.received += int64(n)
+		if errno != 0 || n == 0 || c.received > lingerMost {
+			c.close()
+			return
+		}
+	}
+	c.yield()
 }
 
 // letGo gives up whatever the connection holds of the server.

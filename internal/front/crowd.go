@@ -119,12 +119,13 @@ func (l *lane) makeRoom(reason string) bool {
 	return made
 }
 
-// closeOldest closes the connection that has been idle longest, and reports false when none is idle.
+// closeOldest closes the connection that has been idle longest, else the one that has lingered longest: it has had its last
+// reply. It reports false when there is neither.
 func (l *lane) closeOldest() bool {
 	for {
 		c, ok := l.keepAlive.Oldest().(*conn)
 		if !ok {
-			return false
+			return l.closeLingering()
 		}
 		c.readable = true
 		c.read() // its next request may have come already
@@ -135,6 +136,14 @@ func (l *lane) closeOldest() bool {
 			return true
 		}
 	}
+}
+
+func (l *lane) closeLingering() bool {
+	c, ok := l.linger.Oldest().(*conn)
+	if ok {
+		c.close()
+	}
+	return ok
 }
 
 // makeRoomBeside has the other loops, one after the other, close a connection that idles there.

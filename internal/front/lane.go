@@ -19,6 +19,8 @@ import (
 const (
 	// lingerFor is how long a client may take to read the last reply before the connection is closed with bytes unread.
 	lingerFor = 2 * time.Second
+	// lingerMost bounds the bytes that are thrown away meanwhile.
+	lingerMost = 64 << 20
 	// drainIdle is how long an idle connection is kept while draining: a request may be on its way.
 	drainIdle = time.Second
 	// scratchSize holds what is read only to be moved on: parts of large bodies.

@@ -4,7 +4,6 @@ package front
 
 import (
 	"errors"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -381,19 +380,4 @@ func (c *conn) noRoom(err error) {
 	why := fault.SpoolFull
 	c.lane.front.options.Log.Error("body not kept", "error", err, "request", string(c.label[:c.labelLen]), "code", why.Code)
 	c.refuse(why.Status, "There is no room for the body now.\n")
-}
-
-// readLinger throws away what still comes.
-func (c *conn) readLinger() {
-	for range readsPerTurn {
-		n, errno := c.transport.Read(c.lane.scratch)
-		if errno == syscall.EAGAIN {
-			return
-		}
-		if errno != 0 || n == 0 {
-			c.close()
-			return
-		}
-	}
-	c.yield()
 }

@@ -197,7 +197,7 @@ func (c *conn) finish(e *dispatch.Exchange) {
 		return
 	}
 	if !c.framing.KeepAlive || c.streamed {
-		c.end()
+		c.hangUp()
 		return
 	}
 	c.phase = phaseHead
@@ -212,15 +212,6 @@ func (c *conn) finish(e *dispatch.Exchange) {
 	if c.readable || c.pending() > 0 {
 		c.read()
 	}
-}
-
-// end closes after a complete reply: at once when the client has nothing under way.
-func (c *conn) end() {
-	if c.readable || c.pending() > 0 || c.streamed {
-		c.hangUp()
-		return
-	}
-	c.close()
 }
 
 // reset closes so that the client sees the reply incomplete, also where only the connection's end delimits it.

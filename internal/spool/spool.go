@@ -86,6 +86,9 @@ func (s *Spool) Reserve(size int64) (*Extent, error) {
 	if size > Room {
 		return nil, ErrTooLong
 	}
+	if s.limit > 0 && size != Unknown && s.taken.Load()+size > s.limit {
+		return nil, ErrFull // now, rather than in the middle of the body
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.free {

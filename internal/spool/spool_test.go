@@ -107,7 +107,7 @@ func TestSpoolHoldsNoMoreThanItsLimitAndHasRoomAgainAfterwards(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	first, second := reserve(t, s, 100), reserve(t, s, 100)
+	first, second := reserve(t, s, spool.Unknown), reserve(t, s, spool.Unknown)
 	if err := first.Write([]byte("12345678")); err != nil {
 		t.Fatal(err)
 	}
@@ -121,4 +121,25 @@ func TestSpoolHoldsNoMoreThanItsLimitAndHasRoomAgainAfterwards(t *testing.T) {
 	if err := second.Write([]byte("12345678")); err != nil {
 		t.Fatalf("released bytes still count: %v", err)
 	}
+}
+
+func TestBodyOfKnownLengthThatWouldNotFitIsRefusedBeforeItComes(t *testing.T) {
+	s, err := spool.New(t.TempDir(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Reserve(11); !errors.Is(err, spool.ErrFull) {
+		t.Fatalf("got %v for more than the limit", err)
+	}
+	first := reserve(t, s, 10)
+	if err := first.Write([]byte("12345678")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Reserve(3); !errors.Is(err, spool.ErrFull) {
+		t.Fatalf("got %v for more than is left", err)
+	}
+	reserve(t, s, 2).Release()
+	first.Release()
+	reserve(t, s, 10).Release()
 }

@@ -65,7 +65,7 @@ const (
 	ReplyHasLength = 1  // the application gave Content-Length; ReplyLength is its value
 	ReplyHasDate   = 2  // the application gave Date
 	ReplyHasServer = 4  // the application gave Server
-	ReplyNoBody    = 8  // the status allows no body (1xx, 204, 205, 304)
+	ReplyNoBody    = 8  // the status allows no body (204, 205, 304)
 	ReplyCut       = 16 // the reply is incomplete and must be seen as such by the client
 )
 

@@ -117,6 +117,9 @@ REPLY_HEAD_TOO_LARGE: Final = "SPY0313"
 # The application's headers are not a list of (name, value) tuples of str.
 HEADERS_NOT_LIST: Final = "SPY0314"
 
+# The application's status is an interim one.
+STATUS_INTERIM: Final = "SPY0315"
+
 # The worker died while the application ran this request.
 WORKER_DIED: Final = "SPY0401"
 

@@ -231,6 +231,7 @@ FAULTS |= {
     "headers-tuple": refused("200 OK", (("X-A", "b"),)),
     "status-short": refused("200", []),
     "status-number": refused(200, []),
+    "status-interim": refused("103 Early Hints", [("Link", "</style.css>; rel=preload")]),
     "status-newline": refused("200 OK\r\nX-Split: 1", []),
     "length-text": refused("200 OK", [("Content-Length", "many")]),
     "length-negative": refused("200 OK", [("Content-Length", "-1")]),

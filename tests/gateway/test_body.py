@@ -264,7 +264,7 @@ def test_an_exception_after_the_reply_was_complete_is_only_told(front: Front) ->
     assert codes(front) == ["SPY0301"]
 
 
-@pytest.mark.parametrize("status", ["204 No Content", "205 Reset Content", "304 Not Modified", "100 Continue"])
+@pytest.mark.parametrize("status", ["204 No Content", "205 Reset Content", "304 Not Modified"])
 @pytest.mark.parametrize("items", [[b"dropped"], [], [b"dropped", b"too"]])
 @pytest.mark.parametrize("kind", [list, tuple, Body])
 def test_statuses_without_body_publish_none(front: Front, status: str, items: list[bytes], kind: Any) -> None:

@@ -42,6 +42,22 @@ def test_validate_of_wsgiref_has_nothing_to_say(front: Front) -> None:
         assert reply.body.endswith(b"one\ntwo\nthree") and not front.reports, front.reports
 
 
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        (b"http://a.example/x", "a.example"),
+        (b"HTTPS://[::1]:80?x", "[::1]:80"),
+        (b"http://a", "a"),
+        (b"/http://a/x", None),
+        (b"*", None),
+        (b"x:", None),
+    ],
+)
+def test_target_of_http_1_0_in_absolute_form_brings_the_host(front: Front, target: bytes, host: str | None) -> None:
+    assert front.environ(target=target, fields=[], minor=0).get("HTTP_HOST") == host
+    assert front.environ(target=target, fields=[(b"Host", b"of.the.field")], minor=0)["HTTP_HOST"] == "of.the.field"
+
+
 def test_nothing_of_one_request_is_in_the_next(front: Front) -> None:
     def spoil(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         environ["left"] = environ["PATH_INFO"] = "behind"

@@ -62,6 +62,11 @@ def test_a_status_must_be_digits_space_reason(front: Front, status: Any) -> None
     assert "status" in refused(front, status, [], "SPY0305", error)
 
 
+@pytest.mark.parametrize("status", ["100 Continue", "101 Switching Protocols", "103 Early Hints", "199 Own"])
+def test_a_status_must_be_a_final_one(front: Front, status: str) -> None:
+    assert "wsgi.early_hints" in refused(front, status, [], "SPY0315", ValueError)
+
+
 @pytest.mark.parametrize("status", ["200 ", "200 OK", "999 Own", "200 " + "x" * 252])
 def test_unusual_statuses_that_are_allowed(front: Front, status: str) -> None:
     assert front.ask(starting(status, [])).status.decode() == status

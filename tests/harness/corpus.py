@@ -103,6 +103,7 @@ def _case(name: str, text: str, blocks: dict[str, str]) -> Case:
         requests[-1].setdefault(kind, []).append(rest)
     if "reply" in blocks:
         replies, end = _told(blocks["reply"])
+        _join(replies, requests)
     else:
         replies, end = _implied(requests)
     return Case(name, text, pieces, half_close, requests, replies, end)
@@ -125,6 +126,15 @@ def _implied(requests: list[dict[str, list[str]]]) -> tuple[list[Expected], str]
         return replies, "waiting"
     old = "served" in last and last["served"][0].endswith("HTTP/1.0") and last.get("keep-alive") != ["yes"]
     return replies, "closed" if old else "kept"
+
+
+def _join(replies: list[Expected], requests: list[dict[str, list[str]]]) -> None:
+    """Give the replies that tell what the application was given the requests that they answer."""
+    finals = [reply for reply in replies if not reply.status.startswith("HTTP/1.1 1")]
+    for reply, request in zip(finals, requests, strict=False):
+        tells = "served" in request and not request["served"][0].split(" ")[1].startswith(("/reply", "/raise"))
+        if tells and reply.status == "HTTP/1.1 200 OK":
+            reply.request = request
 
 
 def _told(block: str) -> tuple[list[Expected], str]:

@@ -53,6 +53,7 @@ BEFORE_THE_HEAD = {
     "status-short": ("SPY0305", "PEP 3333.*status"),
     "status-number": ("SPY0305", "PEP 3333.*status.*int"),
     "status-newline": ("SPY0305", "PEP 3333.*status.*control"),
+    "status-interim": ("SPY0315", "RFC 9110 section 15.2.*wsgi.early_hints"),
     "length-text": ("SPY0309", "RFC 9110.*digits"),
     "length-negative": ("SPY0309", "RFC 9110.*digits"),
     "length-twice": ("SPY0309", "twice"),
