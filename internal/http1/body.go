@@ -15,14 +15,22 @@ const (
 
 // States of a Body. The chunked ones follow the grammar of RFC 9112 7.1:
 //
-//	sizeStart ─► size ─┬───────────► sizeLF ─► chunk ─► chunkCR ─► chunkLF ─► sizeStart
-//	                   └► extension ─┘  └ of size 0 ─► trailerStart ─► … ─► lastLF ─► complete
+//	sizeStart ─► size ─┬──────────────► sizeLF ─► chunk ─► chunkCR ─► chunkLF ─► sizeStart
+//	                   └► extension … ─┘  └ of size 0 ─► trailerStart ─► … ─► lastLF ─► complete
 const (
-	complete  = iota // nothing more to come
-	fixed            // left bytes to come
-	sizeStart        // first digit of a chunk size
-	size             // further digits
-	extension        // from the semicolon to the CR
+	complete        = iota // nothing more to come
+	fixed                  // left bytes to come
+	sizeStart              // first digit of a chunk size
+	size                   // further digits
+	extension              // from the semicolon to a name, as extension.go has it
+	extensionName          // in a name
+	extensionNamed         // whitespace after a name
+	extensionEqual         // from the equals sign to a value
+	extensionToken         // in a value without quotes
+	extensionQuote         // in a value with quotes
+	extensionSlash         // after a backslash in quotes
+	extensionQuoted        // after the closing quote
+	extensionEnded         // whitespace after a value
 	sizeLF
 	chunk // left bytes of a chunk to come
 	chunkCR
@@ -121,17 +129,14 @@ func (b *Body) sizeLine(c byte) *Error {
 		}
 	case b.state == sizeLF:
 		return ErrChunkLine
+	case b.state > size:
+		return b.extension(c)
 	case c == '\r':
 		b.state = sizeLF
-	case b.state == size && c != ';':
-		return ErrChunkSize
-	case class[c]&isValue == 0:
-		return ErrChunkLine
-	default:
+	case c == ';':
 		b.state = extension
-		if b.extensions++; b.extensions > longestExtensions {
-			return ErrChunkExtension
-		}
+	default:
+		return ErrChunkSize
 	}
 	return nil
 }

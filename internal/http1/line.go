@@ -42,6 +42,16 @@ func (p *Parser) requestLine(head []byte, h *wire.Head) *Error {
 	return p.form(head, h)
 }
 
+// methodLong says whether a request line, which may lack its end, begins with more than a method may be.
+func methodLong(line []byte) bool {
+	for i := range min(len(line), longestMethod+1) {
+		if class[line[i]]&isToken == 0 {
+			return false
+		}
+	}
+	return len(line) > longestMethod
+}
+
 // target finds the end of the request target, the first question mark, and percent signs in the path before it.
 // Bytes from 0x80 on are let through, as gunicorn does: many clients send UTF-8 as it is.
 func (p *Parser) target(head []byte, at int, h *wire.Head) (end int, err *Error) {

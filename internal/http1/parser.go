@@ -72,6 +72,9 @@ func (p *Parser) Parse(buf []byte, limits *Limits, h *wire.Head) (n int, err *Er
 	}
 	if p.phase == atLine {
 		cr, err := p.lineEnd(buf, limits.Line, ErrLineLong)
+		if err == ErrLineLong && methodLong(buf[p.at:]) {
+			err = ErrMethodLong
+		}
 		if cr < 0 || err != nil {
 			return 0, err
 		}
