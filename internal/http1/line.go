@@ -117,6 +117,7 @@ func (p *Parser) form(head []byte, h *wire.Head) *Error {
 		if string(method) != "OPTIONS" {
 			return ErrAsterisk
 		}
+		h.Path.Len = 0 // PATH_INFO is empty or begins with a slash (RFC 3875 4.1.5)
 		return nil
 	case len(target) > 7 && sameFold(target[:7], "http://"):
 		return p.absoluteForm(head, 7, h)

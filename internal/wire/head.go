@@ -18,7 +18,7 @@ type Field struct{ Name, Value Span }
 type Head struct {
 	Method Span
 	Target Span // as received (RAW_URI)
-	Path   Span // of the target, still percent-encoded, without the query
+	Path   Span // of the target, still percent-encoded, without the query; empty for *
 	Query  Span // without the question mark
 	Host   Span // the authority that counts: of the absolute-form target, else the Host field's value
 	Minor  uint8

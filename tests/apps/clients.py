@@ -33,5 +33,6 @@ def request(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 def redirect(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Redirect to /request with the status that the query names; what was sent is left unread."""
     status = query(environ)["status"]
-    start_response(f"{status} Elsewhere", [("Location", "/request"), ("Set-Cookie", "seen=yes; Path=/")])
+    fields = [("Location", "/request"), ("Set-Cookie", "seen=yes; Path=/"), ("Content-Type", "text/plain")]
+    start_response(f"{status} Elsewhere", fields)
     return []

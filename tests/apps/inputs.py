@@ -60,7 +60,8 @@ def read(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer with the body."""
     body: bytes = environ["wsgi.input"].read()
-    start_response("200 OK", [("X-Length", environ.get("CONTENT_LENGTH", "none"))])
+    told = ("X-Length", environ.get("CONTENT_LENGTH", "none"))
+    start_response("200 OK", [("Content-Type", "application/octet-stream"), told])
     return [body]
 
 

@@ -190,7 +190,7 @@ def again_before(environ: WSGIEnvironment, start_response: StartResponse) -> Ite
     try:
         raise ValueError("found too late")
     except ValueError:
-        start_response("503 Replaced", [("X-Second", "2")], sys.exc_info())
+        start_response("503 Replaced", [*TEXT, ("X-Second", "2")], sys.exc_info())
     return [b"replaced"]
 
 
