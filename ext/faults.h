@@ -46,5 +46,6 @@
 #define SPY_WORKER_MISSPOKE "SPY0403" /* a worker's reply in the shared memory cannot be */
 #define SPY_SLOT_MALFORMED "SPY0404" /* a request in the shared memory cannot be */
 #define SPY_CUT_AT_STOP "SPY0405" /* the server stopped while the application ran this request */
+#define SPY_NOT_HANDED_OVER "SPY0406" /* there was no room for this request in the generation that took over */
 
 #endif

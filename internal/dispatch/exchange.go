@@ -187,10 +187,7 @@ func (e *Exchange) Release() {
 		e.body.Release()
 		e.body = nil
 	}
-	if e.hasLarge {
-		p.segment.GiveLarge(e.large)
-		e.hasLarge = false
-	}
+	e.giveLarge()
 	p.segment.Free(e.slot)
 	e.active, e.receiver = false, nil
 	p.inFlight--
@@ -205,9 +202,18 @@ func (e *Exchange) findLost() {
 		return
 	}
 	if e.lost {
-		e.port.queue.Push(e.slot)
+		e.again()
 	}
 	e.lost = !e.lost
+}
+
+// again puts an unclaimed request in line once more, or has it go elsewhere when nobody claims here.
+func (e *Exchange) again() {
+	if receiver := e.receiver; e.port.retired && receiver != nil {
+		receiver.Stranded(e)
+		return
+	}
+	e.port.queue.Push(e.slot)
 }
 
 // workerDied applies PROTOCOL.md section 8 to one slot.
@@ -216,7 +222,7 @@ func (e *Exchange) workerDied(w int) {
 	state := segment.State(e.slot)
 	if state.Kind() == wire.StateFilled {
 		if !e.port.queue.Holds(e.slot) {
-			e.port.queue.Push(e.slot)
+			e.again()
 		}
 		return
 	}
@@ -244,6 +250,6 @@ func (e *Exchange) retry(state slot.State) {
 	e.port.segment.Slot(e.slot).Attempts = uint32(e.attempts)
 	if next, ok := e.port.segment.Refill(e.slot, state); ok {
 		e.state = next
-		e.port.queue.Push(e.slot)
+		e.again()
 	}
 }

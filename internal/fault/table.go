@@ -347,6 +347,14 @@ var (
 		About: "A stop waits for `graceful_timeout`, or until a second INT; what is not finished by then is cut. The client got a 503, " +
 			"or an incomplete reply when its head had been sent.",
 	})
+	// NotHandedOver: a request that no worker had claimed could not move to the generation that took over.
+	NotHandedOver = declare(Fault{
+		Code: "SPY0406", Name: "NotHandedOver", Whose: Operator, Status: 503,
+		Text: "there was no room for this request in the generation that took over",
+		Hint: "reload when fewer requests wait, or give bodies more room with --spool-limit.",
+		About: "At a reload, requests that no worker has claimed move to the new generation. This one could not, for want of a slot or " +
+			"of room for its body, and the workers of the old generation claim nothing more. The application has not seen it.",
+	})
 	// SlotMalformed: the front wrote a request in the segment that cannot be.
 	SlotMalformed = declare(Fault{
 		Code: "SPY0404", Name: "SlotMalformed", Whose: Speyside, Status: 500,

@@ -32,10 +32,12 @@ import (
 type world struct {
 	t       testing.TB
 	front   *front.Front
-	segment *slot.Segment
+	segment *slot.Segment // of the generation in service
 	bells   []int
 	address string
 	stopped atomic.Bool
+
+	generation *front.Generation
 }
 
 func start(t testing.TB, loops, workers int) *world {
@@ -52,10 +54,7 @@ func startWith(t testing.TB, loops, workers int, change func(*front.Options)) *w
 
 func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*front.Options)) *world {
 	t.Helper()
-	segment, err := slot.New(slot.Shape{Slots: 64 * loops, Ports: loops, Workers: workers, Threads: 1, FrontBlocks: 80,
-		LargeBlocks: 2, Generation: 1})
-	check(t, err)
-	w := &world{t: t, segment: segment}
+	w := &world{t: t, segment: newSegment(t, loops, workers)}
 	for range loops {
 		bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		check(t, err)
@@ -65,8 +64,11 @@ func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*
 		KeepAlive: time.Minute, HeaderTimeout: time.Minute, BodyTimeout: time.Minute, SendTimeout: time.Minute,
 		InMemory: 1 << 20, Rest: front.Route{LimitBody: 1 << 30}, Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	change(&options)
-	w.front, err = front.New(options, segment, spool, w.bells)
+	front, err := front.New(options, spool, w.bells)
 	check(t, err)
+	w.front = front
+	w.generation = w.front.NewGeneration(w.segment)
+	w.front.Switch(w.generation, func() {})
 	address, err := w.front.Listen(context.Background(), listen.Address{Host: "127.0.0.1"}, listen.Options{Backlog: 1024})
 	check(t, err)
 	w.address = fmt.Sprintf("127.0.0.1:%d", address.Port)
@@ -79,6 +81,14 @@ func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*
 		check(t, <-ended)
 	})
 	return w
+}
+
+func newSegment(t testing.TB, loops, workers int) *slot.Segment {
+	t.Helper()
+	segment, err := slot.New(slot.Shape{Slots: 64 * loops, Ports: loops, Workers: workers, Threads: 1, FrontBlocks: 80,
+		LargeBlocks: 2, Generation: 1})
+	check(t, err)
+	return segment
 }
 
 func check(t testing.TB, err error) {
@@ -272,7 +282,7 @@ func TestUnstartedRequestSurvivesWorkerDeath(t *testing.T) {
 	fmt.Fprint(c, get)
 	w.next(w.join(0)) // claims and dies
 	acknowledged := make(chan struct{})
-	w.front.WorkerDied(0, func() { close(acknowledged) })
+	w.generation.WorkerDied(0, func() { close(acknowledged) })
 	<-acknowledged
 	w.work(1, hello)
 	if reply, body := w.read(bufio.NewReader(c)); reply.StatusCode != 200 || body != "Hello World !" {
@@ -300,7 +310,7 @@ func TestSecondUnstartedDeathIs502(t *testing.T) {
 	fmt.Fprint(c, get)
 	for number := range 2 {
 		w.next(w.join(number))
-		w.front.WorkerDied(number, func() {})
+		w.generation.WorkerDied(number, func() {})
 	}
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 502 {
 		t.Fatalf("got %v", reply)
@@ -320,7 +330,7 @@ func TestStartedRequestOfDeadWorkerIs502AndOthersDoNotNotice(t *testing.T) {
 	if reply, _ := w.read(bufio.NewReader(other)); reply.StatusCode != 200 {
 		t.Fatalf("the other got %v", reply)
 	}
-	w.front.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func() {})
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 502 {
 		t.Fatalf("got %v", reply)
 	}
@@ -337,7 +347,7 @@ func TestCutReplyIsSeenAsIncomplete(t *testing.T) {
 	worker.Ring(i)
 	reply, err := http.ReadResponse(bufio.NewReader(c), nil)
 	check(t, err)
-	w.front.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func() {})
 	if _, err := io.ReadAll(reply.Body); err == nil {
 		t.Fatal("the client took half a reply for a whole one")
 	}
@@ -351,7 +361,7 @@ func TestFinishedReplyOfDeadWorkerIsDelivered(t *testing.T) {
 	i := w.next(worker)
 	worker.Move(i, wire.StateClaimed, wire.StateStarted)
 	hello(worker, i)
-	w.front.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func() {})
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 200 {
 		t.Fatalf("got %v", reply)
 	}

@@ -40,11 +40,12 @@ func TestClientThatNeverStopsSendingLeavesTheLoopToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(bell)
-	f, err := New(Options{}, segment, spool, []int{bell})
+	f, err := New(Options{}, spool, []int{bell})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	f.lanes[0].install(f.NewGeneration(segment).ports[0])
 	for name, phase := range map[string]phase{"a body": phaseBody, "what nobody wants": phaseLinger} {
 		client := &endless{}
 		c := f.lanes[0].newConn()

@@ -134,3 +134,6 @@ SLOT_MALFORMED: Final = "SPY0404"
 
 # The server stopped while the application ran this request.
 CUT_AT_STOP: Final = "SPY0405"
+
+# There was no room for this request in the generation that took over.
+NOT_HANDED_OVER: Final = "SPY0406"
