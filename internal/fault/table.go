@@ -129,6 +129,14 @@ var (
 		About: "`speyside FILE.py` runs the script once, as `python FILE.py` would; it raised, or it exited with a status other " +
 			"than 0, before or after serving.",
 	})
+	// ReloadFailed: a new generation was not ready, or crashed in its first seconds.
+	ReloadFailed = declare(Fault{
+		Code: "SPY0106", Name: "ReloadFailed", Whose: Application, Exit: ExitImport,
+		Text: "the new generation crashed",
+		Hint: "the log above names the process and how it died; reload again when the application is mended.",
+		About: "A reload loads the application beside the one that serves. When the new one fails to import, to warm up, or crashes " +
+			"in its first seconds, the old one serves on, and nothing was lost but the reload.",
+	})
 	// ZygoteDied: the process that loads the application and forks workers died.
 	ZygoteDied = declare(Fault{
 		Code: "SPY0105", Name: "ZygoteDied", Whose: Application, Exit: ExitImport,

@@ -82,6 +82,9 @@ func (g *Generation) Retire(retired func()) {
 	}, func() {})
 }
 
+// Settle calls settled when every loop has done what was asked of it before.
+func (g *Generation) Settle(settled func()) { g.onEachLane(func(*lane, *dispatch.Port) {}, settled) }
+
 // retiring is a port that is let go of when nothing is in flight on it.
 type retiring struct {
 	port *dispatch.Port

@@ -51,6 +51,9 @@ SCRIPT_FAILED: Final = "SPY0104"
 # The process that loads the application died.
 ZYGOTE_DIED: Final = "SPY0105"
 
+# The new generation crashed.
+RELOAD_FAILED: Final = "SPY0106"
+
 # The request is not HTTP/1.1 as RFC 9112 defines it.
 REQUEST_MALFORMED: Final = "SPY0201"
 
