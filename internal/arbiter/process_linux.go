@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -21,6 +22,7 @@ type process struct {
 	pid   int
 	pidfd *os.File
 
+	once   sync.Once
 	status int // as waitpid gives it, or unknownStatus
 }
 
@@ -89,15 +91,14 @@ func (p *process) signal(number syscall.Signal) {
 	_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), number, nil, 0) })
 }
 
-// reap returns the status of a dead process if it is our child, which it may become when its parent dies; else
-// unknownStatus.
+// reap returns the status of a dead process if it is our child, else unknownStatus.
 func (p *process) reap() int {
-	if p.status == unknownStatus {
+	p.once.Do(func() {
 		var status unix.WaitStatus
 		if pid, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil); err == nil && pid == p.pid {
 			p.status = int(status)
 		}
-	}
+	})
 	return p.status
 }
 
