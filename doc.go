@@ -1,7 +1,7 @@
 // Package speyside serves a Python WSGI application (PEP 3333): HTTP is done here, in Go, and the application runs in
 // workers on the user's own Python.
 //
-// Callers need [Run], which serves until it is told to stop, and [Started], what there is to tell once it serves. The package puts
+// Callers need [New] and [Server.Run], which serves until it is told to stop, and [Started], what there is to tell once it serves. The package puts
 // the parts together: settings become the options of front and arbiter. It prints nothing and handles no signal; that is
 // for cmd/speyside.
 package speyside

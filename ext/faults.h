@@ -13,12 +13,12 @@
 #define SPY_SEGMENT_NOT_MADE "SPY0009" /* the memory shared with the workers could not be made */
 #define SPY_SPOOL_FULL "SPY0010" /* the spool has no room for the body of this request */
 #define SPY_SPOOL_NOT_MADE "SPY0011" /* the spool for large bodies cannot be opened */
-#define SPY_DESCRIPTORS_USED_UP "SPY0012" /* no descriptor was left for a file that the application returned */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */
 #define SPY_NOT_CALLABLE "SPY0103" /* what was named as the application cannot be called */
 #define SPY_SCRIPT_FAILED "SPY0104" /* the script failed */
 #define SPY_ZYGOTE_DIED "SPY0105" /* the process that loads the application died */
+#define SPY_RELOAD_FAILED "SPY0106" /* the new generation crashed */
 #define SPY_REQUEST_MALFORMED "SPY0201" /* the request is not HTTP/1.1 as RFC 9112 defines it */
 #define SPY_REQUEST_LATE "SPY0202" /* the request did not arrive in time */
 #define SPY_REQUEST_LINE_TOO_LONG "SPY0203" /* the request line is too long */
@@ -42,11 +42,11 @@
 #define SPY_REPLY_HEAD_TOO_LARGE "SPY0313" /* the application's status and headers are too large */
 #define SPY_HEADERS_NOT_LIST "SPY0314" /* the application's headers are not a list of (name, value) tuples of str */
 #define SPY_STATUS_INTERIM "SPY0315" /* the application's status is an interim one */
-#define SPY_FILE_CUT "SPY0316" /* a file could not be sent to its end */
 #define SPY_WORKER_DIED "SPY0401" /* the worker died while the application ran this request */
 #define SPY_WORKER_DIED_TWICE "SPY0402" /* two workers died before they started this request */
 #define SPY_WORKER_MISSPOKE "SPY0403" /* a worker's reply in the shared memory cannot be */
 #define SPY_SLOT_MALFORMED "SPY0404" /* a request in the shared memory cannot be */
 #define SPY_CUT_AT_STOP "SPY0405" /* the server stopped while the application ran this request */
+#define SPY_NOT_HANDED_OVER "SPY0406" /* there was no room for this request in the generation that took over */
 
 #endif

@@ -39,23 +39,31 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	}
 }
 
-// serve runs the server until a signal ends it: INT, TERM or HUP drains it, an INT while it drains stops it at once, and so does
-// QUIT at any time.
+// serve runs the server until a signal ends it.
 func serve(s *settings.Settings) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	signals := make(chan os.Signal, 4)
+	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(signals)
 	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	drain := make(chan struct{})
-	go relay(ctx, signals, drain, stop)
-	return speyside.Run(ctx, s, drain, func(started speyside.Started) { printBanner(os.Stderr, started) })
+	server, err := speyside.New(s, func(started speyside.Started) { printBanner(os.Stderr, started) })
+	if err != nil {
+		return err
+	}
+	go relay(ctx, signals, server, stop)
+	return server.Run(ctx)
 }
 
-// relay turns signals into the two ways to end: closing drain, then stop.
-func relay(ctx context.Context, signals <-chan os.Signal, drain chan<- struct{}, stop func()) {
+// server is what signals do something to.
+type server interface {
+	Drain()
+	Reload()
+}
+
+// relay obeys signals: INT or TERM drains, an INT while it drains stops at once, and so does QUIT at any time; HUP reloads.
+func relay(ctx context.Context, signals <-chan os.Signal, server server, stop func()) {
 	for draining := false; ; {
 		select {
 		case <-ctx.Done():
@@ -64,9 +72,11 @@ func relay(ctx context.Context, signals <-chan os.Signal, drain chan<- struct{},
 			switch {
 			case sig == syscall.SIGQUIT, sig == syscall.SIGINT && draining:
 				stop()
-			case !draining:
+			case sig == syscall.SIGHUP:
+				server.Reload()
+			default:
 				draining = true
-				close(drain)
+				server.Drain()
 			}
 		}
 	}

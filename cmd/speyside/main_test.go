@@ -53,13 +53,21 @@ func TestErrorWithoutFaultIsPrintedWithoutCode(t *testing.T) {
 	}
 }
 
+// told is a server that notes what it is told.
+type told struct{ drained, reloaded chan struct{} }
+
+func newTold() told { return told{make(chan struct{}, 9), make(chan struct{}, 9)} }
+
+func (t told) Drain()  { t.drained <- struct{}{} }
+func (t told) Reload() { t.reloaded <- struct{}{} }
+
 func TestFirstSignalDrainsAndAnInterruptAfterItStops(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	signals, drain := make(chan os.Signal, 3), make(chan struct{})
-	go relay(ctx, signals, drain, stop)
+	signals, server := make(chan os.Signal, 3), newTold()
+	go relay(ctx, signals, server, stop)
 	signals <- syscall.SIGTERM
-	<-drain
+	<-server.drained
 	signals <- syscall.SIGTERM
 	select {
 	case <-ctx.Done():
@@ -73,17 +81,19 @@ func TestFirstSignalDrainsAndAnInterruptAfterItStops(t *testing.T) {
 func TestQuitStopsAtOnce(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	signals, drain := make(chan os.Signal), make(chan struct{})
-	go relay(ctx, signals, drain, stop)
+	signals, server := make(chan os.Signal), newTold()
+	go relay(ctx, signals, server, stop)
 	signals <- syscall.SIGQUIT
 	<-ctx.Done()
 }
 
-func TestHangupDrains(t *testing.T) {
+func TestHangupReloads(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	signals, drain := make(chan os.Signal), make(chan struct{})
-	go relay(ctx, signals, drain, stop)
+	signals, server := make(chan os.Signal), newTold()
+	go relay(ctx, signals, server, stop)
 	signals <- syscall.SIGHUP
-	<-drain
+	<-server.reloaded
+	signals <- syscall.SIGHUP
+	<-server.reloaded
 }

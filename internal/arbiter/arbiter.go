@@ -35,6 +35,7 @@ type Loaded struct {
 // Options say what to load and whom to tell. The functions are called one at a time, by the goroutine of Run except
 // Listen, and must not block.
 type Options struct {
+	Generation int      // the number of this load of the application
 	Python     string   // the interpreter
 	App        string   // as the user named it
 	Script     bool     // run App as __main__
@@ -45,8 +46,8 @@ type Options struct {
 	Threads    int
 	Segment    *os.File
 	Spool      *os.File
-	Ports      []*os.File // their bells
-	Sockets    []*os.File // one per port, for what workers hand over
+	Ports      []*os.File
+	Reaper     *Reaper
 	Log        *slog.Logger
 
 	// Listen answers a script's make_server. It may take its time, and is asked again when the script is run again.
@@ -57,6 +58,10 @@ type Options struct {
 	Loaded func(Loaded)
 	// Ready is told when a worker's threads claim.
 	Ready func(worker, pid int)
+	// AllReady is told once, when every worker has been ready.
+	AllReady func()
+	// Crashed is told of each worker, and of the zygote, that ended without being asked to.
+	Crashed func(how string)
 	// Dead is told when a worker has died. Its number is given to a new process only after acknowledged was called.
 	Dead func(worker int, acknowledged func())
 	// Traceback is given the trimmed traceback of an application that failed to load, before Run returns or it is logged.
@@ -76,10 +81,10 @@ type Arbiter struct {
 	restarts    backoff // of the zygote
 	restarting  bool    // a new zygote is due
 	wasLoaded   bool    // the application was there once: failures from then on are retried
+	unready     int     // workers that have never been ready
 	draining    bool
 	done        bool
 	result      error
-	lastStray   int
 	unexplained map[int]*worker // dead workers whose status the zygote has not told yet, by pid
 }
 
@@ -87,10 +92,11 @@ type Arbiter struct {
 func New(options Options) *Arbiter {
 	return &Arbiter{
 		options:     options,
-		log:         options.Log,
+		log:         options.Log.With("generation", options.Generation),
 		events:      make(chan func()),
 		finished:    make(chan struct{}),
 		places:      make([]place, options.Workers),
+		unready:     options.Workers,
 		unexplained: map[int]*worker{},
 	}
 }
@@ -99,11 +105,6 @@ func New(options Options) *Arbiter {
 // which kills. It returns a *fault.Error when the application cannot be loaded the first time or a script has failed.
 func (a *Arbiter) Run(ctx context.Context) error {
 	defer close(a.finished)
-	if err := becomeSubreaper(); err != nil {
-		a.log.Warn("orphans will not be seen", "error", err)
-	}
-	stop := a.every(strayInterval, a.reapStrays)
-	defer stop()
 	a.startZygote()
 	over := ctx.Done()
 	for !a.done {
@@ -115,6 +116,9 @@ func (a *Arbiter) Run(ctx context.Context) error {
 			a.result = ctx.Err()
 			a.kill()
 		}
+	}
+	for _, w := range a.unexplained {
+		a.logDeath(w, w.process.reap())
 	}
 	return a.result
 }

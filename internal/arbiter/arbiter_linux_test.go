@@ -1,6 +1,7 @@
 package arbiter
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,12 @@ func begin(t *testing.T, app string, change ...func(*Options)) *stand {
 		t.Fatal(err)
 	}
 	t.Setenv("FAKE_MARK", filepath.Join(t.TempDir(), "loaded"))
+	reaper, err := NewReaper()
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := Options{
+		Generation: 1, Reaper: reaper,
 		Python: os.Args[0], App: app, Workers: 2, Threads: 1, Segment: null, Spool: null, Ports: []*os.File{null},
 		Log:       slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Listen:    func(string, int) (Listener, error) { return Listener{Name: "localhost", Port: "4711"}, nil },
@@ -87,7 +93,7 @@ func (s *stand) change(f func()) {
 
 // Write takes a line of the log.
 func (s *stand) Write(line []byte) (int, error) {
-	s.change(func() { s.log.Write(line) })
+	s.change(func() { s.log.Write(bytes.Replace(line, []byte(" generation=1"), nil, 1)) })
 	return len(line), nil
 }
 
@@ -451,7 +457,7 @@ func TestStraysAreReapedAtTheSecondLook(t *testing.T) {
 	}
 	look := func() (left int) {
 		looked := make(chan bool)
-		s.post(func() { s.reapStrays(); close(looked) })
+		go func() { s.options.Reaper.reap(); close(looked) }()
 		<-looked
 		for _, pid := range pids {
 			if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); err == nil {

@@ -7,10 +7,7 @@ import (
 	"time"
 )
 
-const (
-	loadGrace     = 2 * time.Second // for a zygote that is told to end while it loads
-	strayInterval = 5 * time.Second
-)
+const loadGrace = 2 * time.Second // for a zygote that is told to end while it loads
 
 // drain starts the orderly end.
 func (a *Arbiter) drain() {
@@ -102,52 +99,5 @@ func (a *Arbiter) kill() {
 func (a *Arbiter) finish(err error) {
 	if !a.done {
 		a.done, a.result = true, err
-	}
-}
-
-// reapStrays takes the status of children that nobody waits for: what workers had started and left behind. A zombie that
-// is still there at the second look is one; others in this process wait for their own children sooner. Once there is one, all
-// that come up behind it are strays too, or an application that leaves many would fill the process table.
-func (a *Arbiter) reapStrays() {
-	for confirmed := false; ; {
-		pid := zombie()
-		confirmed = confirmed || pid == a.lastStray
-		a.lastStray = pid
-		if pid == 0 || !confirmed || a.knows(pid) {
-			return
-		}
-		reapStray(pid)
-	}
-}
-
-func (a *Arbiter) knows(pid int) bool {
-	if a.zygote != nil && a.zygote.process.pid == pid || a.unexplained[pid] != nil {
-		return true
-	}
-	for _, at := range a.places {
-		if at.worker != nil && at.worker.pid == pid {
-			return true
-		}
-	}
-	return false
-}
-
-// every posts event again and again until stop is called.
-func (a *Arbiter) every(interval time.Duration, event func()) (stop func()) {
-	ticker := time.NewTicker(interval)
-	stopped := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-ticker.C:
-				a.post(event)
-			case <-stopped:
-				return
-			}
-		}
-	}()
-	return func() {
-		ticker.Stop()
-		close(stopped)
 	}
 }

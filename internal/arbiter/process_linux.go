@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"sync"
 	"syscall"
 	"unsafe"
 
@@ -22,7 +21,6 @@ type process struct {
 	pid   int
 	pidfd *os.File
 
-	once   sync.Once
 	status int // as waitpid gives it, or unknownStatus
 }
 
@@ -91,14 +89,15 @@ func (p *process) signal(number syscall.Signal) {
 	_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), number, nil, 0) })
 }
 
-// reap returns the status of a dead process if it is our child, else unknownStatus.
+// reap returns the status of a dead process if it is our child, which it may become when its parent dies; else
+// unknownStatus.
 func (p *process) reap() int {
-	p.once.Do(func() {
+	if p.status == unknownStatus {
 		var status unix.WaitStatus
 		if pid, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil); err == nil && pid == p.pid {
 			p.status = int(status)
 		}
-	})
+	}
 	return p.status
 }
 

@@ -3,6 +3,8 @@
 package arbiter
 
 import (
+	"fmt"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -20,6 +22,7 @@ type place struct {
 	worker     *worker // nil while there is none
 	deaths     backoff
 	delayed    bool // a new worker is due later
+	wasReady   bool // a worker here has been ready once
 	reclaiming bool // the requests of the dead worker are being seen to
 }
 
@@ -108,6 +111,7 @@ func (a *Arbiter) identify(w *worker, pid int) {
 			return
 		}
 		w.process = process
+		a.options.Reaper.know(pid)
 	}
 	a.log.Debug("worker spawned", "worker", w.number, "pid", pid)
 	if w.dead {
@@ -156,6 +160,7 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 		if a.options.Ready != nil {
 			a.options.Ready(w.number, f.Pid)
 		}
+		a.countReady(w)
 		a.relieve()
 	case f.Type == "WorkerDrained" && !w.drained && f.Worker == w.number:
 		w.drained = true
@@ -277,8 +282,33 @@ func (a *Arbiter) logDeath(w *worker, status int) {
 		log = a.log.Info
 	}
 	log("worker reaped", append([]any{"worker", w.number, "pid", w.pid}, describe(status)...)...)
+	if !w.ordered && !w.drained && !a.draining && !w.zygote.alone {
+		a.crashed("worker "+strconv.Itoa(w.number)+" died", status)
+	}
 	if w.process != nil && !w.zygote.alone {
 		w.process.close()
+		a.options.Reaper.forget(w.pid)
+	}
+}
+
+// crashed tells of a process that ended without being asked to.
+func (a *Arbiter) crashed(what string, status int) {
+	if a.options.Crashed != nil {
+		how := describe(status)
+		a.options.Crashed(fmt.Sprintf("%s: %s %v", what, how[0], how[1]))
+	}
+}
+
+// countReady tells once that every worker has been ready.
+func (a *Arbiter) countReady(w *worker) {
+	at := &a.places[w.number]
+	if at.wasReady {
+		return
+	}
+	at.wasReady = true
+	a.unready--
+	if (a.unready == 0 || w.zygote.alone) && a.options.AllReady != nil {
+		a.options.AllReady()
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -59,6 +58,7 @@ func (a *Arbiter) startZygote() {
 		a.zygoteFailed(cannotStart(a.options.Python, err))
 		return
 	}
+	a.options.Reaper.know(process.pid)
 	z := &zygote{process: process, control: ours}
 	a.zygote = z
 	a.converse(ours, process,
@@ -75,9 +75,10 @@ func (a *Arbiter) startZygote() {
 // command is Python with the descriptors of PROTOCOL.md, section 9.
 func (a *Arbiter) command(control *os.File) *exec.Cmd {
 	command := exec.Command(a.options.Python, "-P", "-m", "speyside.boot")
-	command.Env = append(os.Environ(), "SPEYSIDE_PORTS="+strconv.Itoa(len(a.options.Ports)))
+	command.Env = append(os.Environ(), "SPEYSIDE_PORTS="+strconv.Itoa(len(a.options.Ports)),
+		"SPEYSIDE_GENERATION="+strconv.Itoa(a.options.Generation))
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	command.ExtraFiles = slices.Concat([]*os.File{control, a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets)
+	command.ExtraFiles = append([]*os.File{control, a.options.Segment, a.options.Spool}, a.options.Ports...)
 	return command
 }
 
@@ -219,6 +220,7 @@ func (a *Arbiter) zygoteMisspoke(z *zygote, what string) {
 
 func (a *Arbiter) zygoteDied(z *zygote) {
 	status := z.process.reap()
+	a.options.Reaper.forget(z.process.pid)
 	z.control.close()
 	if z != a.zygote {
 		return
@@ -235,6 +237,7 @@ func (a *Arbiter) zygoteDied(z *zygote) {
 		a.zygoteFailed(diedLoading(a.options.Python, status, z.booted))
 	default:
 		a.log.Error("zygote died", append([]any{"pid", z.process.pid}, describe(status)...)...)
+		a.crashed("the zygote died", status)
 		a.restart()
 	}
 	a.settle()

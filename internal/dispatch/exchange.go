@@ -32,8 +32,6 @@ type Exchange struct {
 	done     bool
 	cut      bool
 	pieces   [wire.Pieces]piece
-	file     *File // follows the pieces
-	fileLost bool  // its descriptor could not be received
 }
 
 // piece is a published run of bytes: of the worker's block, or copied out of it when the worker died.
@@ -88,7 +86,7 @@ func (e *Exchange) Submit(r *Request, receiver Receiver) {
 	e.describe(r)
 	e.receiver, e.active, e.lost, e.slow = receiver, true, false, false
 	e.attempts, e.produced, e.consumed = 0, 0, 0
-	e.done, e.cut, e.fileLost, e.reply = false, false, false, Reply{}
+	e.done, e.cut, e.reply = false, false, Reply{}
 	e.port.inFlight++
 	e.state = e.port.segment.Fill(e.slot, e.state.Generation()+1)
 	e.port.queue.Push(e.slot)
@@ -185,15 +183,11 @@ func (e *Exchange) Release() {
 	}
 	p := e.port
 	e.giveBack(e.produced - e.consumed)
-	e.dropFile()
 	if e.body != nil {
 		e.body.Release()
 		e.body = nil
 	}
-	if e.hasLarge {
-		p.segment.GiveLarge(e.large)
-		e.hasLarge = false
-	}
+	e.giveLarge()
 	p.segment.Free(e.slot)
 	e.active, e.receiver = false, nil
 	p.inFlight--
@@ -208,9 +202,18 @@ func (e *Exchange) findLost() {
 		return
 	}
 	if e.lost {
-		e.port.queue.Push(e.slot)
+		e.again()
 	}
 	e.lost = !e.lost
+}
+
+// again puts an unclaimed request in line once more, or has it go elsewhere when nobody claims here.
+func (e *Exchange) again() {
+	if receiver := e.receiver; e.port.retired && receiver != nil {
+		receiver.Stranded(e)
+		return
+	}
+	e.port.queue.Push(e.slot)
 }
 
 // workerDied applies PROTOCOL.md section 8 to one slot.
@@ -219,7 +222,7 @@ func (e *Exchange) workerDied(w int) {
 	state := segment.State(e.slot)
 	if state.Kind() == wire.StateFilled {
 		if !e.port.queue.Holds(e.slot) {
-			e.port.queue.Push(e.slot)
+			e.again()
 		}
 		return
 	}
@@ -247,6 +250,6 @@ func (e *Exchange) retry(state slot.State) {
 	e.port.segment.Slot(e.slot).Attempts = uint32(e.attempts)
 	if next, ok := e.port.segment.Refill(e.slot, state); ok {
 		e.state = next
-		e.port.queue.Push(e.slot)
+		e.again()
 	}
 }

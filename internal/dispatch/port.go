@@ -31,6 +31,8 @@ type Receiver interface {
 	Progress(*Exchange)
 	// Failed says that there will be no (more) reply, and why. The exchange is released afterwards.
 	Failed(*Exchange, *fault.Fault)
+	// Stranded says that the request came back to a retired port, where nobody claims it: it moves, or fails.
+	Stranded(*Exchange)
 }
 
 // Waiter is a connection that has a request and no slot for it.
@@ -46,8 +48,6 @@ type Port struct {
 	spool   *spool.Spool
 	index   int
 
-	handovers int // our end of the socket that workers pass descriptors over; -1 for none
-
 	exchanges []Exchange // one per slot of this port
 	free      []uint32   // last used first, so that few home blocks are touched
 	inFlight  int
@@ -55,6 +55,8 @@ type Port struct {
 	parked    int // bytes of replies kept for slow clients
 	bodies    []*Body
 	inBlocks  int // bodies up to this size are kept in blocks
+
+	retired bool
 
 	death *fault.Fault // what the death of a worker means for a request it had started
 
@@ -64,12 +66,10 @@ type Port struct {
 	pace  pace
 }
 
-// NewPort returns port number index of the segment. Bodies of more than inBlocks bytes go to the spool. handovers is our end of
-// the port's socket.
-func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index, handovers, inBlocks int) *Port {
+// NewPort returns port number index of the segment. Bodies of more than inBlocks bytes go to the spool.
+func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index, inBlocks int) *Port {
 	n := segment.Slots / segment.Ports
-	p := &Port{segment: segment, queue: queue, spool: spool, index: index, handovers: handovers,
-		inBlocks: min(inBlocks, MaxInBlocks), death: fault.WorkerDied,
+	p := &Port{segment: segment, queue: queue, spool: spool, index: index, inBlocks: min(inBlocks, MaxInBlocks), death: fault.WorkerDied,
 		exchanges: make([]Exchange, n), free: make([]uint32, 0, n)}
 	for i := n - 1; i >= 0; i-- {
 		p.exchanges[i].port = p
@@ -79,8 +79,14 @@ func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index
 	return p
 }
 
-// Attach joins the port to its loop's timers.
-func (p *Port) Attach(l *loop.Loop) { p.loop, p.scan = l, l.NewClass(scanEvery) }
+// NewScan returns the timers that the ports of a loop share.
+func NewScan(l *loop.Loop) *loop.Class { return l.NewClass(scanEvery) }
+
+// Attach joins the port to its loop and the loop's timers.
+func (p *Port) Attach(l *loop.Loop, scan *loop.Class) { p.loop, p.scan = l, scan }
+
+// Detach takes the port, which has nothing in flight, off its loop.
+func (p *Port) Detach() { p.timer.Stop() }
 
 // InFlight is how many requests are with the workers or in line.
 func (p *Port) InFlight() int { return p.inFlight }
@@ -113,7 +119,7 @@ func (p *Port) Unwait(w Waiter) {
 	}
 }
 
-// Turn implements [loop.Idler]: it hands out replies, admits who waits, and rings for what was pushed.
+// Turn is called after the events of each turn of the loop, n of them: it hands out replies, admits who waits, and rings for what was pushed.
 func (p *Port) Turn(events int) {
 	p.collect()
 	p.pace.tick(p.loop.Clock.Nanos)
@@ -131,13 +137,13 @@ func (p *Port) Turn(events int) {
 	}
 }
 
-// Sleep implements [loop.Idler].
+// Sleep is called before the loop blocks and reports whether it may; if so, Awake follows.
 func (p *Port) Sleep() bool { return p.segment.Sleep(p.index) }
 
-// Awake implements [loop.Idler].
+// Awake takes Sleep back.
 func (p *Port) Awake() { p.segment.Awake(p.index) }
 
-// Nap implements [loop.Idler].
+// Nap is how long the loop should look away, after which there is more to do at once; 0 for not at all.
 func (p *Port) Nap() time.Duration {
 	if p.pace.perMilli == 0 || p.queue.AnyAsleep() {
 		return 0
@@ -145,7 +151,7 @@ func (p *Port) Nap() time.Duration {
 	return p.pace.nap(p.queue.InWindow())
 }
 
-// Pressing implements [loop.Idler].
+// Pressing reports that the loop should come back within a millisecond even if nothing happens.
 func (p *Port) Pressing() bool { return p.inFlight > 0 && p.queue.Pressing() }
 
 func (p *Port) collect() {
@@ -167,7 +173,7 @@ func (p *Port) look(e *Exchange) {
 	case e.receiver == nil:
 		e.letGo()
 	case !fine:
-		e.abandon(e.wrong())
+		e.abandon(fault.WorkerMisspoke)
 	case news:
 		p.pace.replies++
 		e.receiver.Progress(e)
@@ -178,7 +184,6 @@ func (p *Port) look(e *Exchange) {
 
 // Expired implements [loop.Expirer]: the scan.
 func (p *Port) Expired(*loop.Class) {
-	p.takeHandovers() // what was passed by a worker that has died is not kept
 	for i := range p.exchanges {
 		e := &p.exchanges[i]
 		if !e.active {
@@ -210,6 +215,5 @@ func (p *Port) WorkerDied(w int) {
 			e.workerDied(w)
 		}
 	}
-	p.takeHandovers()
 	p.queue.Flush()
 }

@@ -33,8 +33,8 @@ func (e *Exchange) openStream(s *wire.Slot, length int64) {
 	for _, word := range []*uint32{&s.BodyEnd, &s.BodyWaiting, &s.BodyAsk} {
 		atomic.StoreUint32(word, 0)
 	}
-	atomic.StoreUint64(&s.Arrived, 0)
 	atomic.StoreUint64(&s.Taken, 0)
+	e.body.resume(s)
 	s.BodyKind, s.BodyAt, s.BodyLen = wire.BodyStream, 0, uint64(max(length, 0))
 }
 

@@ -87,14 +87,6 @@ var (
 		About: "Bodies larger than `spool_threshold` wait in one nameless file, which is opened at the start in `tmp_upload_dir`, else in " +
 			"$TMPDIR or /tmp.",
 	})
-	// DescriptorsUsedUp: a file of the application could not be taken over.
-	DescriptorsUsedUp = declare(Fault{
-		Code: "SPY0012", Name: "DescriptorsUsedUp", Whose: Operator, Status: 503,
-		Text: "no descriptor was left for a file that the application returned",
-		Hint: "raise the hard limit on descriptors (ulimit -Hn, LimitNOFILE= in systemd) or lower --max-connections.",
-		About: "A file that is returned through wsgi.file_wrapper is sent by the front, which needs a descriptor for it beside the " +
-			"connection's. The client got a 503.",
-	})
 	// SegmentNotMade: the shared memory could not be made.
 	SegmentNotMade = declare(Fault{
 		Code: "SPY0009", Name: "SegmentNotMade", Whose: Operator, Exit: ExitConfiguration,
@@ -136,6 +128,14 @@ var (
 		Hint: "the traceback above ends in the line that raised; python FILE.py shows the same.",
 		About: "`speyside FILE.py` runs the script once, as `python FILE.py` would; it raised, or it exited with a status other " +
 			"than 0, before or after serving.",
+	})
+	// ReloadFailed: a new generation was not ready, or crashed in its first seconds.
+	ReloadFailed = declare(Fault{
+		Code: "SPY0106", Name: "ReloadFailed", Whose: Application, Exit: ExitImport,
+		Text: "the new generation crashed",
+		Hint: "the log above names the process and how it died; reload again when the application is mended.",
+		About: "A reload loads the application beside the one that serves. When the new one fails to import, to warm up, or crashes " +
+			"in its first seconds, the old one serves on, and nothing was lost but the reload.",
 	})
 	// ZygoteDied: the process that loads the application and forks workers died.
 	ZygoteDied = declare(Fault{
@@ -319,15 +319,6 @@ var (
 		About: "RFC 9110 section 15.2: after a 1xx status the client waits for the final one, which start_response cannot give any " +
 			"more. 100 Continue is the server's to send, and 101 would end HTTP on the connection.",
 	})
-	// FileCut: a file that was being sent ended too early.
-	FileCut = declare(Fault{
-		Code: "SPY0316", Name: "FileCut", Whose: Application, Status: 500,
-		Text: "a file could not be sent to its end",
-		Hint: "replace a file that is served by renaming a new one over it, never by writing into it.",
-		About: "A file that is returned through wsgi.file_wrapper is sent after the application has gone on to other requests. When it " +
-			"becomes shorter meanwhile, or reading it fails, the connection is reset so that the client sees that the reply is " +
-			"not complete.",
-	})
 )
 
 // Workers. SPY04xx.
@@ -363,6 +354,14 @@ var (
 		Hint: "if such requests are in order, give them more time with --graceful-timeout.",
 		About: "A stop waits for `graceful_timeout`, or until a second INT; what is not finished by then is cut. The client got a 503, " +
 			"or an incomplete reply when its head had been sent.",
+	})
+	// NotHandedOver: a request that no worker had claimed could not move to the generation that took over.
+	NotHandedOver = declare(Fault{
+		Code: "SPY0406", Name: "NotHandedOver", Whose: Operator, Status: 503,
+		Text: "there was no room for this request in the generation that took over",
+		Hint: "reload when fewer requests wait, or give bodies more room with --spool-limit.",
+		About: "At a reload, requests that no worker has claimed move to the new generation. This one could not, for want of a slot or " +
+			"of room for its body, and the workers of the old generation claim nothing more. The application has not seen it.",
 	})
 	// SlotMalformed: the front wrote a request in the segment that cannot be.
 	SlotMalformed = declare(Fault{

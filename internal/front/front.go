@@ -2,7 +2,7 @@
 
 // Package front is the process that clients talk to: listeners, loops, and the connections on them.
 //
-// Callers need [New], [Front.Listen], [Front.Run] and [Front.Drain]. The package joins the protocol (http1) with the workers (dispatch); it
+// Callers need [New], [Front.NewGeneration], [Front.Switch], [Front.Listen], [Front.Run] and [Front.Drain]. The package joins the protocol (http1) with the workers (dispatch); it
 // parses nothing itself, starts no process and knows no setting.
 package front
 
@@ -15,10 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/listen"
-	"speyside.dev/speyside/internal/slot"
 	"speyside.dev/speyside/internal/spool"
 )
 
@@ -38,10 +36,10 @@ type Options struct {
 	Log           *slog.Logger
 }
 
-// Front serves the connections of one generation's segment.
+// Front serves the connections, by the workers of one generation after the other.
 type Front struct {
 	options Options
-	segment *slot.Segment
+	spool   *spool.Spool
 	lanes   []*lane
 	nextID  atomic.Uint64
 	crowd   crowd
@@ -52,13 +50,12 @@ type Front struct {
 	listeners []*listen.Listener
 }
 
-// New makes a front with one loop per port of the segment. bells are the ports' eventfds, handovers our ends of their sockets.
-func New(options Options, segment *slot.Segment, spool *spool.Spool, bells, handovers []int) (*Front, error) {
-	f := &Front{options: options, segment: segment, routes: newRoutes(options.RootPath, options.Routes, options.Rest)}
+// New makes a front with one loop per bell: the eventfds that the workers of every generation ring.
+func New(options Options, spool *spool.Spool, bells []int) (*Front, error) {
+	f := &Front{options: options, spool: spool, routes: newRoutes(options.RootPath, options.Routes, options.Rest)}
 	f.crowd.setLimit(options.Connections)
-	queue := slot.NewQueue(segment)
 	for i, bell := range bells {
-		lane, err := newLane(f, dispatch.NewPort(segment, queue, spool, i, handovers[i], options.InMemory), bell)
+		lane, err := newLane(f, bell)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("making loop %d: %w", i, err), f.closeLanes())
 		}
@@ -107,22 +104,6 @@ func (f *Front) Accept() {
 	}
 }
 
-// WorkerDied takes back what worker w had, on every loop, and then calls acknowledged: from there on the number may be given to
-// another process.
-func (f *Front) WorkerDied(w int, acknowledged func()) {
-	left := new(atomic.Int32)
-	left.Store(int32(len(f.lanes)))
-	for _, l := range f.lanes {
-		l.loop.Post(func() {
-			l.port.WorkerDied(w)
-			if left.Add(-1) == 0 {
-				f.segment.ClearWorker(w)
-				acknowledged()
-			}
-		})
-	}
-}
-
 // Drain stops listening, answers what was accepted, and returns when no connection has a request left, or with the
 // context's error. Idle connections are closed after they have been idle for a second more: a request may be on its way.
 func (f *Front) Drain(ctx context.Context) error {
@@ -146,13 +127,6 @@ func (f *Front) Drain(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// CutShort says that what is still with the workers will be ended by the stop, not by a fault of the application.
-func (f *Front) CutShort() {
-	for _, l := range f.lanes {
-		l.loop.Post(l.port.CutShort)
-	}
 }
 
 // Stop makes Run return without waiting for anything.

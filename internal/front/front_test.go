@@ -32,11 +32,12 @@ import (
 type world struct {
 	t       testing.TB
 	front   *front.Front
-	segment *slot.Segment
+	segment *slot.Segment // of the generation in service
 	bells   []int
-	sockets []int // the workers' ends
 	address string
 	stopped atomic.Bool
+
+	generation *front.Generation
 }
 
 func start(t testing.TB, loops, workers int) *world {
@@ -53,25 +54,21 @@ func startWith(t testing.TB, loops, workers int, change func(*front.Options)) *w
 
 func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*front.Options)) *world {
 	t.Helper()
-	segment, err := slot.New(slot.Shape{Slots: 64 * loops, Ports: loops, Workers: workers, Threads: 1, FrontBlocks: 80,
-		LargeBlocks: 2, Generation: 1})
-	check(t, err)
-	w := &world{t: t, segment: segment}
-	var inlets []int
+	w := &world{t: t, segment: newSegment(t, loops, workers)}
 	for range loops {
 		bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		check(t, err)
 		w.bells = append(w.bells, bell)
-		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
-		check(t, err)
-		inlets, w.sockets = append(inlets, ends[0]), append(w.sockets, ends[1])
 	}
 	options := front.Options{Limits: http1.Limits{Line: 8190, Fields: 100, FieldSize: 8190},
 		KeepAlive: time.Minute, HeaderTimeout: time.Minute, BodyTimeout: time.Minute, SendTimeout: time.Minute,
 		InMemory: 1 << 20, Rest: front.Route{LimitBody: 1 << 30}, Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	change(&options)
-	w.front, err = front.New(options, segment, spool, w.bells, inlets)
+	front, err := front.New(options, spool, w.bells)
 	check(t, err)
+	w.front = front
+	w.generation = w.front.NewGeneration(w.segment)
+	w.front.Switch(w.generation, func() {})
 	address, err := w.front.Listen(context.Background(), listen.Address{Host: "127.0.0.1"}, listen.Options{Backlog: 1024})
 	check(t, err)
 	w.address = fmt.Sprintf("127.0.0.1:%d", address.Port)
@@ -84,6 +81,14 @@ func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*
 		check(t, <-ended)
 	})
 	return w
+}
+
+func newSegment(t testing.TB, loops, workers int) *slot.Segment {
+	t.Helper()
+	segment, err := slot.New(slot.Shape{Slots: 64 * loops, Ports: loops, Workers: workers, Threads: 1, FrontBlocks: 80,
+		LargeBlocks: 2, Generation: 1})
+	check(t, err)
+	return segment
 }
 
 func check(t testing.TB, err error) {
@@ -277,7 +282,7 @@ func TestUnstartedRequestSurvivesWorkerDeath(t *testing.T) {
 	fmt.Fprint(c, get)
 	w.next(w.join(0)) // claims and dies
 	acknowledged := make(chan struct{})
-	w.front.WorkerDied(0, func() { close(acknowledged) })
+	w.generation.WorkerDied(0, func() { close(acknowledged) })
 	<-acknowledged
 	w.work(1, hello)
 	if reply, body := w.read(bufio.NewReader(c)); reply.StatusCode != 200 || body != "Hello World !" {
@@ -305,7 +310,7 @@ func TestSecondUnstartedDeathIs502(t *testing.T) {
 	fmt.Fprint(c, get)
 	for number := range 2 {
 		w.next(w.join(number))
-		w.front.WorkerDied(number, func() {})
+		w.generation.WorkerDied(number, func() {})
 	}
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 502 {
 		t.Fatalf("got %v", reply)
@@ -325,7 +330,7 @@ func TestStartedRequestOfDeadWorkerIs502AndOthersDoNotNotice(t *testing.T) {
 	if reply, _ := w.read(bufio.NewReader(other)); reply.StatusCode != 200 {
 		t.Fatalf("the other got %v", reply)
 	}
-	w.front.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func() {})
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 502 {
 		t.Fatalf("got %v", reply)
 	}
@@ -342,7 +347,7 @@ func TestCutReplyIsSeenAsIncomplete(t *testing.T) {
 	worker.Ring(i)
 	reply, err := http.ReadResponse(bufio.NewReader(c), nil)
 	check(t, err)
-	w.front.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func() {})
 	if _, err := io.ReadAll(reply.Body); err == nil {
 		t.Fatal("the client took half a reply for a whole one")
 	}
@@ -356,7 +361,7 @@ func TestFinishedReplyOfDeadWorkerIsDelivered(t *testing.T) {
 	i := w.next(worker)
 	worker.Move(i, wire.StateClaimed, wire.StateStarted)
 	hello(worker, i)
-	w.front.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func() {})
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 200 {
 		t.Fatalf("got %v", reply)
 	}

@@ -27,11 +27,14 @@ const (
 	scratchSize = 64 << 10
 )
 
-// lane is one loop with its port and its connections. All of it runs on the loop.
+// lane is one loop with its ports and its connections. All of it runs on the loop.
 type lane struct {
 	front *Front
 	loop  *loop.Loop
-	port  *dispatch.Port
+
+	port     *dispatch.Port   // that takes the requests; nil before the first generation
+	ports    []*dispatch.Port // of all generations that are left
+	retiring []retiring
 
 	entrance entrance
 	open     map[*conn]struct{}
@@ -41,26 +44,25 @@ type lane struct {
 	errors   []byte   // replies of the front's own
 	runs     [][]byte // what one writev sends
 	chunks   []byte   // the chunk heads among them
-	helpers  helpers
 
-	keepAlive, header, body, send, linger, idle, retry *loop.Class
+	keepAlive, header, body, send, linger, idle, retry, scan *loop.Class
 
 	limits  http1.Limits
 	drained func() // not nil: draining, and called when nothing is in flight
 }
 
-func newLane(f *Front, port *dispatch.Port, bell int) (*lane, error) {
-	l := &lane{front: f, port: port, open: map[*conn]struct{}{}, limits: f.options.Limits,
+func newLane(f *Front, bell int) (*lane, error) {
+	l := &lane{front: f, open: map[*conn]struct{}{}, limits: f.options.Limits,
 		scratch: make([]byte, scratchSize), errors: make([]byte, 0, 1024),
 		runs: make([][]byte, 0, maxRuns), chunks: make([]byte, 0, maxRuns*chunkHeadMax)}
 	var err error
-	if l.loop, err = loop.New(port, l.panicked); err != nil {
+	if l.loop, err = loop.New(l, l.panicked); err != nil {
 		return nil, err
 	}
 	if err := l.loop.AddBell(bell); err != nil {
 		return nil, err
 	}
-	port.Attach(l.loop)
+	l.scan = dispatch.NewScan(l.loop)
 	l.keepAlive = l.loop.NewClass(f.options.KeepAlive)
 	l.header = l.loop.NewClass(f.options.HeaderTimeout)
 	l.body = l.loop.NewClass(f.options.BodyTimeout)
@@ -135,7 +137,7 @@ func (l *lane) drain(done func()) {
 }
 
 func (l *lane) checkDrained() {
-	if l.drained != nil && len(l.open) == 0 && l.port.InFlight() == 0 {
+	if l.drained != nil && len(l.open) == 0 && l.inFlight() == 0 {
 		l.drained()
 		l.drained = func() {}
 	}

@@ -23,9 +23,6 @@ func (e *endless) Read(p []byte) (int, syscall.Errno) {
 func (*endless) Write(p []byte) (int, syscall.Errno)  { return len(p), 0 }
 func (*endless) Writev([][]byte) (int, syscall.Errno) { return 0, 0 }
 func (*endless) CloseWrite() syscall.Errno            { return 0 }
-func (*endless) SendFile(int, int64, int) (int, syscall.Errno) {
-	return 0, unix.ENOTSUP
-}
 
 func TestClientThatNeverStopsSendingLeavesTheLoopToOthers(t *testing.T) {
 	segment, err := slot.New(slot.Shape{Slots: 64, Ports: 1, Workers: 1, Threads: 1, FrontBlocks: 4, LargeBlocks: 1})
@@ -43,11 +40,12 @@ func TestClientThatNeverStopsSendingLeavesTheLoopToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(bell)
-	f, err := New(Options{}, segment, spool, []int{bell}, []int{-1})
+	f, err := New(Options{}, spool, []int{bell})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	f.lanes[0].install(f.NewGeneration(segment).ports[0])
 	for name, phase := range map[string]phase{"a body": phaseBody, "what nobody wants": phaseLinger} {
 		client := &endless{}
 		c := f.lanes[0].newConn()

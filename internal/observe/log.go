@@ -51,11 +51,11 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	line = append(line, levelName(r.Level)...)
 	line = append(line, ' ')
 	line = appendEscaped(line, r.Message)
-	line = append(line, h.fixed...)
 	r.Attrs(func(a slog.Attr) bool {
 		line = appendAttr(line, h.prefix, a)
 		return true
 	})
+	line = append(line, h.fixed...) // last: what all records of a part have in common tells the least
 	line = append(line, '\n')
 	h.out.line = line
 	_, err := h.out.w.Write(line)

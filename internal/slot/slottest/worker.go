@@ -169,7 +169,7 @@ func (w *Worker) RequestHead(i uint32) []byte {
 	return w.memory[s.HeadAt : s.HeadAt+uint32(s.HeadLen)]
 }
 
-// RequestBody returns a body that lies in the slot or in blocks.
+// RequestBody returns a body that lies in the slot or in blocks; of a streamed one the start that has arrived.
 func (w *Worker) RequestBody(i uint32) []byte {
 	s := w.Slot(i)
 	switch s.BodyKind {
@@ -183,17 +183,14 @@ func (w *Worker) RequestBody(i uint32) []byte {
 			b = atomic.LoadUint32((*uint32)(w.at(w.header.BlockTableAt+4*uint64(b)))) - 1
 		}
 		return body
+	case wire.BodyStream:
+		arrived := atomic.LoadUint64(&s.Arrived)
+		var body []byte
+		for n := uint64(0); uint64(len(body)) < arrived; n++ {
+			from := w.header.BlocksAt + uint64(s.Stream[n])*wire.BlockSize
+			body = append(body, w.memory[from:from+min(wire.BlockSize, arrived-uint64(len(body)))]...)
+		}
+		return body
 	}
 	return nil
-}
-
-// HandOver passes descriptors with a message over a port's socket, as a worker passes one file.
-func HandOver(socket int, message wire.Handover, descriptors ...int) error {
-	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&message)), wire.SizeofHandover)
-	return unix.Sendmsg(socket, bytes, unix.UnixRights(descriptors...), nil, unix.MSG_DONTWAIT)
-}
-
-// Generation is that of a slot's state.
-func (w *Worker) Generation(i uint32) uint32 {
-	return uint32(atomic.LoadUint64(&w.Slot(i).State) >> 32)
 }

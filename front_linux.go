@@ -1,0 +1,163 @@
+package speyside
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"speyside.dev/speyside/internal/arbiter"
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/front"
+	"speyside.dev/speyside/internal/http1"
+	"speyside.dev/speyside/internal/listen"
+	"speyside.dev/speyside/internal/settings"
+)
+
+func (r *Server) makeFront() (err error) {
+	bells := make([]int, len(r.ports))
+	for i, port := range r.ports {
+		bells[i] = int(port.Fd())
+		if err := unix.SetNonblock(bells[i], true); err != nil { // Fd made it blocking
+			return err
+		}
+	}
+	s := r.settings
+	r.front, err = front.New(front.Options{
+		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
+			Underscores: underscores(s.HeaderMap)},
+		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(s), RootPath: s.RootPath,
+		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody},
+		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
+		Connections: r.connections(),
+		Server:      "speyside", Log: r.log,
+	}, r.spool, bells)
+	return err
+}
+
+// frontRoutes are the routes with what they do not say filled in from the settings.
+func frontRoutes(s *settings.Settings) []front.Route {
+	all := make([]front.Route, 0, len(s.Routes))
+	for _, r := range s.Routes {
+		route := front.Route{Prefix: r.Prefix, StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody}
+		if r.StreamRequest != nil {
+			route.StreamRequest = *r.StreamRequest
+		}
+		if r.LimitRequestBody != nil {
+			route.LimitBody = *r.LimitRequestBody
+		}
+		all = append(all, route)
+	}
+	return all
+}
+
+func underscores(headerMap string) http1.Underscores {
+	switch headerMap {
+	case "refuse":
+		return http1.RefuseUnderscores
+	case "dangerous":
+		return http1.KeepUnderscores
+	}
+	return http1.DropUnderscores
+}
+
+// listen opens the listeners; connections wait in the backlog until the application is loaded.
+func (r *Server) listen(ctx context.Context, addresses []settings.Address) error {
+	for _, a := range addresses {
+		if _, err := r.open(ctx, listen.Address{Host: a.Host, Port: a.Port, Path: a.Path}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Server) open(ctx context.Context, address listen.Address) (listen.Address, error) {
+	options := listen.Options{Backlog: r.settings.Backlog, Mode: 0o777 &^ fs.FileMode(r.settings.Umask)}
+	bound, err := r.front.Listen(ctx, address, options)
+	name := url(address)
+	switch {
+	case errors.Is(err, listen.ErrInUse):
+		taken := fault.New(fault.AddressInUse, "%s is taken: another program listens there", name)
+		taken.Err = unix.EADDRINUSE // what make_server raises in a script
+		return bound, taken
+	case err != nil:
+		return bound, fault.New(fault.AddressNotBindable, "cannot listen on %s: %w", name, err)
+	}
+	r.mu.Lock()
+	r.addresses = append(r.addresses, bound)
+	r.mu.Unlock()
+	return bound, nil
+}
+
+// listenForScript answers make_server. What --bind says goes before what the script asks for.
+func (r *Server) listenForScript(host string, port int) (arbiter.Listener, error) {
+	if listeners := r.listeners(); len(listeners) > 0 {
+		return listeners[0], nil
+	}
+	bound, err := r.open(context.Background(), listen.Address{Host: host, Port: port})
+	return asListener(bound), err
+}
+
+func (r *Server) listeners() []arbiter.Listener {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make([]arbiter.Listener, 0, len(r.addresses))
+	for _, a := range r.addresses {
+		all = append(all, asListener(a))
+	}
+	return all
+}
+
+// asListener is an address as the environ has it: SERVER_NAME and SERVER_PORT are never empty (PEP 3333).
+func asListener(a listen.Address) arbiter.Listener {
+	switch {
+	case a.Path != "":
+		return arbiter.Listener{Name: "localhost", Port: "80", Scheme: "http"}
+	case a.Host == "":
+		a.Host = "0.0.0.0"
+	}
+	return arbiter.Listener{Name: a.Host, Port: strconv.Itoa(a.Port), Scheme: "http"}
+}
+
+func url(a listen.Address) string {
+	network := "tcp"
+	if a.Path != "" {
+		network = "unix"
+	}
+	host := a.Host
+	if host == "" {
+		host = "0.0.0.0"
+	}
+	return settings.Address{Network: network, Host: host, Port: a.Port, Path: a.Path}.URL()
+}
+
+// ownDescriptors is what the front needs besides those of connections and workers: listeners, epolls, the log, and some to spare.
+const ownDescriptors = 64
+
+// connections is max_connections, or as many of them as the limit on descriptors leaves room for. The Go runtime has raised
+// the soft limit to the hard one when the program started; what it starts has the soft one that it found.
+func (r *Server) connections() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		r.log.Warn("descriptor limit not known", "error", err)
+		return r.settings.MaxConnections
+	}
+	most, need := fitting(limit.Cur, r.settings.MaxConnections, ownDescriptors+4*(r.workers()+r.settings.Loops)+len(r.settings.Bind))
+	if most < r.settings.MaxConnections {
+		r.log.Warn("descriptor limit too low", "limit", limit.Cur, "needed", need, "max_connections", r.settings.MaxConnections,
+			"taken", most, "hint", "raise the hard limit (ulimit -Hn, LimitNOFILE= in systemd) or lower max_connections")
+	}
+	return most
+}
+
+// fitting is how many of the wanted connections a limit on descriptors allows beside the server's own, at least half of
+// it; and what all of them would need.
+func fitting(limit uint64, wanted, own int) (most, need int) {
+	need = wanted + own
+	if limit >= uint64(need) {
+		return wanted, need
+	}
+	return min(wanted, max(1, int(limit)/2, int(limit)-own)), need
+}

@@ -1,0 +1,132 @@
+package speyside
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+
+	"speyside.dev/speyside/internal/arbiter"
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/front"
+	"speyside.dev/speyside/internal/generation"
+	"speyside.dev/speyside/internal/slot"
+)
+
+const (
+	slots       = 1024 // requests in flight at once
+	frontBlocks = 256  // 4 MiB of request bodies, beyond that the spool
+	largeBlocks = 16
+)
+
+// load is one generation: a segment, the front's side of it, and an arbiter with its zygote and workers.
+type load struct {
+	server  *Server
+	number  int
+	segment *slot.Segment
+	line    *front.Generation
+	arbiter *arbiter.Arbiter
+
+	retireOnce sync.Once
+	retired    chan struct{} // closed when no loop has anything of the segment any more
+}
+
+// makeLoad looks for everything anew: the interpreter and the directory may be behind symbolic links that now lead elsewhere.
+func (r *Server) makeLoad(number int) (generation.Load, error) {
+	python, err := r.python()
+	if err != nil {
+		return nil, err
+	}
+	l := &load{server: r, number: number, retired: make(chan struct{})}
+	perLoop := max(64, slots/r.settings.Loops/64*64)
+	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings.Loops, Ports: r.settings.Loops, Workers: r.workers(),
+		Threads: r.threads(), FrontBlocks: frontBlocks, LargeBlocks: largeBlocks, Generation: number})
+	if err != nil {
+		return nil, fault.New(fault.SegmentNotMade, "%w", err)
+	}
+	l.line = r.front.NewGeneration(l.segment)
+	l.arbiter = arbiter.New(l.options(python))
+	r.mu.Lock()
+	r.loads[l] = struct{}{}
+	r.mu.Unlock()
+	return l, nil
+}
+
+func (l *load) options(python string) arbiter.Options {
+	r, s := l.server, l.server.settings
+	return arbiter.Options{
+		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
+		ScriptName: s.RootPath, Workers: r.workers(), Threads: r.threads(),
+		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Reaper: r.reaper,
+		Log: r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
+		AllReady:  func() { r.generations.Ready(l.number) },
+		Crashed:   func(how string) { r.generations.Crashed(l.number, how) },
+		Dead:      l.line.WorkerDied,
+		Traceback: func(text string) { fmt.Fprint(os.Stderr, text) },
+	}
+}
+
+// Start implements [generation.Load].
+func (l *load) Start() {
+	go func() {
+		err := l.arbiter.Run(context.Background())
+		l.server.generations.Ended(l.number, err)
+		if l.server.generations.Current() != l.number { // else the server ends, and the loops with it
+			l.close()
+		}
+	}()
+}
+
+// Enter implements [generation.Load].
+func (l *load) Enter() { l.server.front.Switch(l.line, func() {}) }
+
+// Retire implements [generation.Load]. Its workers claim until the line has moved, and finish within graceful_timeout.
+func (l *load) Retire() { go l.finish() }
+
+func (l *load) finish() {
+	ctx, cancel := l.server.drainContext()
+	defer cancel()
+	if l.server.generations.Current() != l.number {
+		l.retire()
+	}
+	forever, cut := context.WithCancel(context.Background())
+	defer cut()
+	drained := make(chan struct{})
+	go func() {
+		l.arbiter.Drain(forever)
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-ctx.Done():
+		l.line.CutShort() // before the first worker dies of it
+		cut()
+		<-drained
+	}
+}
+
+// Kill implements [generation.Load].
+func (l *load) Kill() { l.arbiter.Kill() }
+
+func (l *load) retire() {
+	l.retireOnce.Do(func() { l.line.Retire(func() { close(l.retired) }) })
+}
+
+// close gives the segment back when all processes are gone and every loop has let go of it.
+func (l *load) close() {
+	l.retire()
+	<-l.retired
+	settled := make(chan struct{})
+	l.line.Settle(func() { close(settled) })
+	<-settled
+	r := l.server
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.loads[l]; !there {
+		return
+	}
+	delete(r.loads, l)
+	if err := l.segment.Close(); err != nil {
+		r.log.Error("cleanup failed", "generation", l.number, "error", err)
+	}
+}

@@ -1,0 +1,211 @@
+//go:build linux
+
+package front
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"speyside.dev/speyside/internal/dispatch"
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/http1"
+	"speyside.dev/speyside/internal/slot"
+)
+
+// Generation is what the front has of one load of the application: the segment's ports, one per loop. At any time one
+// generation takes the requests; others finish what they have, or stand by.
+type Generation struct {
+	front   *Front
+	segment *slot.Segment
+	ports   []*dispatch.Port
+}
+
+// NewGeneration returns the front's side of a segment, which must have a port per loop. It takes no requests before [Front.Switch].
+func (f *Front) NewGeneration(segment *slot.Segment) *Generation {
+	g := &Generation{front: f, segment: segment}
+	queue := slot.NewQueue(segment)
+	for i := range f.lanes {
+		g.ports = append(g.ports, dispatch.NewPort(segment, queue, f.spool, i, f.options.InMemory))
+	}
+	return g
+}
+
+// onEachLane runs do on every loop, and then done on the last one.
+func (g *Generation) onEachLane(do func(*lane, *dispatch.Port), done func()) {
+	left := new(atomic.Int32)
+	left.Store(int32(len(g.ports)))
+	for i, l := range g.front.lanes {
+		l.loop.Post(func() {
+			do(l, g.ports[i])
+			if left.Add(-1) == 0 {
+				done()
+			}
+		})
+	}
+}
+
+// Switch gives the generation the line: requests that no worker has claimed yet, and all that come. It calls switched when
+// every loop has done so.
+func (f *Front) Switch(g *Generation, switched func()) {
+	g.onEachLane((*lane).install, switched)
+}
+
+// WorkerDied takes back what worker w had, on every loop, and then calls acknowledged: from there on the number may be given to
+// another process.
+func (g *Generation) WorkerDied(w int, acknowledged func()) {
+	g.onEachLane(func(_ *lane, p *dispatch.Port) { p.WorkerDied(w) }, func() {
+		g.segment.ClearWorker(w)
+		acknowledged()
+	})
+}
+
+// CutShort says that what is still with the workers will be ended by a stop, not by a fault of the application.
+func (g *Generation) CutShort() {
+	g.onEachLane(func(_ *lane, p *dispatch.Port) { p.CutShort() }, func() {})
+}
+
+// Retire says that the generation's workers claim nothing any more, and calls retired when every loop has let go of the
+// segment: no reply lies in it any more. The generation must not be the one that takes the requests.
+func (g *Generation) Retire(retired func()) {
+	left := new(atomic.Int32)
+	left.Store(int32(len(g.ports)))
+	g.onEachLane(func(l *lane, p *dispatch.Port) {
+		p.Retire()
+		l.retiring = append(l.retiring, retiring{p, func() {
+			if left.Add(-1) == 0 {
+				retired()
+			}
+		}})
+		l.moveLine(p)
+		l.letGoOfPorts()
+	}, func() {})
+}
+
+// Settle calls settled when every loop has done what was asked of it before.
+func (g *Generation) Settle(settled func()) { g.onEachLane(func(*lane, *dispatch.Port) {}, settled) }
+
+// retiring is a port that is let go of when nothing is in flight on it.
+type retiring struct {
+	port *dispatch.Port
+	done func()
+}
+
+// install makes p the port that takes the loop's requests.
+func (l *lane) install(p *dispatch.Port) {
+	before := l.port
+	l.port = p
+	if !slices.Contains(l.ports, p) {
+		p.Attach(l.loop, l.scan)
+		l.ports = append(l.ports, p)
+	}
+	if before != nil && before != p {
+		before.HandOver(p)
+		l.moveLine(before)
+	}
+}
+
+// moveLine moves the requests that wait on p, and bodies that still arrive, to the port that takes the requests.
+func (l *lane) moveLine(p *dispatch.Port) {
+	for c := range l.open {
+		switch {
+		case c.exchange != nil && c.exchange.Port() == p:
+			c.move()
+		case c.intake != nil:
+			if err := c.intake.MoveTo(l.port); err != nil {
+				c.noRoom(err)
+			}
+		}
+	}
+}
+
+// letGoOfPorts drops the retiring ports that have nothing in flight.
+func (l *lane) letGoOfPorts() {
+	l.retiring = slices.DeleteFunc(l.retiring, func(r retiring) bool {
+		if r.port.InFlight() > 0 {
+			return false
+		}
+		r.port.Detach()
+		l.ports = slices.DeleteFunc(l.ports, func(p *dispatch.Port) bool { return p == r.port })
+		r.done()
+		return true
+	})
+}
+
+// move takes the connection's request to the port that takes the requests, if nobody has claimed it.
+func (c *conn) move() bool {
+	next := c.exchange.Move(c.lane.port, &c.request)
+	if next == nil {
+		return false
+	}
+	c.exchange = next
+	c.feed()
+	return true
+}
+
+// Stranded implements [dispatch.Receiver].
+func (c *conn) Stranded(e *dispatch.Exchange) {
+	if c.move() {
+		return
+	}
+	why := fault.NotHandedOver
+	c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
+	c.refuse(why.Status, http1.Reason(why.Status)+"\n")
+}
+
+// inFlight is how many requests the loop has with workers or in line.
+func (l *lane) inFlight() int {
+	n := 0
+	for _, p := range l.ports {
+		n += p.InFlight()
+	}
+	return n
+}
+
+// Turn implements [loop.Idler].
+func (l *lane) Turn(events int) {
+	for _, p := range l.ports {
+		p.Turn(events)
+	}
+	if len(l.retiring) > 0 {
+		l.letGoOfPorts()
+	}
+}
+
+// Sleep implements [loop.Idler].
+func (l *lane) Sleep() bool {
+	for i, p := range l.ports {
+		if !p.Sleep() {
+			for _, asleep := range l.ports[:i] {
+				asleep.Awake()
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// Awake implements [loop.Idler].
+func (l *lane) Awake() {
+	for _, p := range l.ports {
+		p.Awake()
+	}
+}
+
+// Nap implements [loop.Idler]. While two generations are at work there is no telling when the next reply comes.
+func (l *lane) Nap() time.Duration {
+	if len(l.ports) != 1 {
+		return 0
+	}
+	return l.ports[0].Nap()
+}
+
+// Pressing implements [loop.Idler].
+func (l *lane) Pressing() bool {
+	for _, p := range l.ports {
+		if p.Pressing() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,331 @@
+// Package generation decides which load of the application serves: a reload starts a new one beside the old, which gives
+// over the line only when the new one is ready, and comes back when that one crashes soon after.
+//
+// Callers need [Succession]: Begin, Reload and Drain, and the facts that each [Load] is told to state. The package starts no process
+// and touches no request; what a generation consists of is behind Load.
+package generation
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"speyside.dev/speyside/internal/fault"
+)
+
+// Load is one load of the application. Its methods are called with the succession's lock held: they must not block, and must
+// not call back in the same goroutine.
+type Load interface {
+	// Start begins to load. What becomes of it is told to Succession by Loaded, Ready, Crashed and Ended.
+	Start()
+	// Enter gives it the line: all requests that nobody has claimed, and all that come.
+	Enter()
+	// Retire has it finish what it has started, and then end. It is never given the line again.
+	Retire()
+	// Kill ends it at once.
+	Kill()
+}
+
+// Options say how a succession behaves.
+type Options struct {
+	// Make returns the load of generation number. An error fails the reload that asked for it.
+	Make func(number int) (Load, error)
+	// Probation is how long the generation before stands by after it gave over the line.
+	Probation time.Duration
+	// Workers is how many a generation has; that many crashes during probation, three at most, bring back the one before.
+	Workers int
+	Log     *slog.Logger
+}
+
+// mostCrashes is how many crashes in its first seconds a generation of many workers may not have.
+const mostCrashes = 3
+
+// generation is one load and what is known of it.
+type generation struct {
+	Load
+	number  int
+	begun   time.Time
+	crashes int
+	failed  bool // it will not serve
+}
+
+// Succession is the generations that there are: one in service, one that stands by for a while, one that loads, and those that
+// finish their last requests. Its methods may be called from everywhere.
+type Succession struct {
+	options Options
+
+	mu      sync.Mutex
+	last    int // number given
+	all     map[int]*generation
+	current *generation // in service, or loading when it is the first
+	standby *generation
+	loading *generation
+	again   bool // a reload was asked for while one was under way
+	over    bool // no more reloads: the server stops
+	err     error
+	ended   chan struct{}
+	outcome Outcome
+	trial   *time.Timer
+}
+
+// Outcome is what became of the last reload.
+type Outcome struct {
+	Generation int       // that it started; 0 when there was no reload
+	At         time.Time // when that was known
+	Error      string    // empty when it took over
+	Code       string    // of the fault, if it has one
+}
+
+// New returns a succession without generations.
+func New(options Options) *Succession {
+	return &Succession{options: options, all: map[int]*generation{}, ended: make(chan struct{})}
+}
+
+// Begin starts the first generation. Its failure ends the succession.
+func (s *Succession) Begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.start()
+	if err != nil {
+		s.finish(err)
+		return err
+	}
+	s.current = g
+	g.Enter()
+	return nil
+}
+
+// start makes the next generation and begins to load it.
+func (s *Succession) start() (*generation, error) {
+	s.last++
+	load, err := s.options.Make(s.last)
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{Load: load, number: s.last, begun: time.Now()}
+	s.all[g.number] = g
+	g.Start()
+	return g, nil
+}
+
+// Wait returns when every generation has ended, with the error of the one in service.
+func (s *Succession) Wait() error {
+	<-s.ended
+	return s.err
+}
+
+// Reload starts a new generation. While one loads already, another follows as soon as it is known what becomes of that one: it
+// may have read the old code.
+func (s *Succession) Reload() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.over:
+	case s.loading != nil:
+		s.again = true
+	default:
+		s.reload()
+	}
+}
+
+func (s *Succession) reload() {
+	s.again = false
+	s.options.Log.Info("reload began", "generation", s.last+1)
+	g, err := s.start()
+	if err != nil {
+		s.refused(s.last, err)
+		return
+	}
+	s.loading = g
+}
+
+// Ready says that all workers of a generation are ready: it takes over.
+func (s *Succession) Ready(number int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.loading
+	if g == nil || g.number != number || g.failed || s.over {
+		return
+	}
+	s.loading = nil
+	s.retire(s.standby)
+	s.standby, s.current = s.current, g
+	g.Enter()
+	s.outcome = Outcome{Generation: number, At: time.Now()}
+	s.options.Log.Info("generation took over", "generation", number, "after", time.Since(g.begun).Round(time.Millisecond))
+	s.trial = time.AfterFunc(s.options.Probation, func() { s.proved(g) })
+	if s.again {
+		s.reload()
+	}
+}
+
+// proved ends the standby: the generation has lived through its first seconds.
+func (s *Succession) proved(g *generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == g {
+		s.retire(s.standby)
+		s.standby = nil
+	}
+}
+
+func (s *Succession) retire(g *generation) {
+	if g != nil {
+		g.Retire()
+	}
+}
+
+// Crashed says that a process of a generation ended without being asked to.
+func (s *Succession) Crashed(number int, how string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.all[number]
+	if g == nil || g.failed || s.over {
+		return
+	}
+	g.crashes++
+	switch {
+	case g == s.loading:
+		s.fail(g, fault.New(fault.ReloadFailed, "%s before it was ready", how))
+		g.Kill()
+	case g == s.current && s.standby != nil && g.crashes >= min(mostCrashes, s.options.Workers):
+		s.goBack(g, how)
+	}
+}
+
+// goBack gives the line back to the generation before.
+func (s *Succession) goBack(g *generation, how string) {
+	s.current, s.standby = s.standby, nil
+	s.trial.Stop()
+	s.current.Enter()
+	g.Retire()
+	s.fail(g, fault.New(fault.ReloadFailed, "%s in its first seconds", how))
+}
+
+// fail notes that a generation will not serve.
+func (s *Succession) fail(g *generation, err error) {
+	g.failed = true
+	s.refused(g.number, err)
+	if s.loading == g {
+		s.loading = nil
+		if s.again {
+			s.reload()
+		}
+	}
+}
+
+// refused tells of a reload that came to nothing.
+func (s *Succession) refused(number int, err error) {
+	s.outcome = Outcome{Generation: number, At: time.Now(), Error: err.Error()}
+	if f := fault.Of(err); f != nil {
+		s.outcome.Code = f.Code
+	}
+	fields := []any{"generation", number, "error", err, "serving", s.current.number, "code", s.outcome.Code}
+	if hint := fault.Hint(err); hint != "" {
+		fields = append(fields, "hint", hint)
+	}
+	s.options.Log.Error("reload failed", fields...)
+}
+
+// Ended says that all processes of a generation are gone, and why if it was not asked to end.
+func (s *Succession) Ended(number int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.all[number]
+	if g == nil {
+		return
+	}
+	delete(s.all, number)
+	switch g {
+	case s.loading:
+		s.fail(g, whyEnded(err))
+	case s.standby:
+		s.standby = nil
+	case s.current: // a script that has come to its end, or one that was told to
+		if s.err == nil {
+			s.err = err
+		}
+		s.stop()
+	}
+	if s.over && len(s.all) == 0 {
+		s.finish(s.err)
+	}
+}
+
+// whyEnded is the error of a generation that ended before it was ready.
+func whyEnded(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return fault.New(fault.ReloadFailed, "it ended before it was ready")
+	}
+	return err
+}
+
+// stop ends what is not in service; nothing new begins.
+func (s *Succession) stop() {
+	s.over, s.again = true, false
+	if s.loading != nil {
+		s.loading.Kill()
+		s.loading = nil
+	}
+	s.retire(s.standby)
+	s.standby = nil
+}
+
+func (s *Succession) finish(err error) {
+	select {
+	case <-s.ended:
+	default:
+		s.err, s.over = err, true
+		close(s.ended)
+	}
+}
+
+// Stop ends the reload that is under way, and begins no other. The generation in service goes on until Retire.
+func (s *Succession) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+}
+
+// Retire has the generation in service finish, after Stop.
+func (s *Succession) Retire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+	s.retire(s.current)
+}
+
+// Kill ends every generation at once, with err as the reason.
+func (s *Succession) Kill(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over, s.again = true, false
+	if s.err == nil {
+		s.err = err
+	}
+	for _, g := range s.all {
+		g.Kill()
+	}
+	if len(s.all) == 0 {
+		s.finish(s.err)
+	}
+}
+
+// Current is the number of the generation in service.
+func (s *Succession) Current() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return 0
+	}
+	return s.current.number
+}
+
+// LastReload is what became of the last reload.
+func (s *Succession) LastReload() Outcome {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outcome
+}

@@ -1,0 +1,255 @@
+package speyside
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"speyside.dev/speyside/internal/arbiter"
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/front"
+	"speyside.dev/speyside/internal/generation"
+	"speyside.dev/speyside/internal/listen"
+	"speyside.dev/speyside/internal/observe"
+	"speyside.dev/speyside/internal/settings"
+	"speyside.dev/speyside/internal/spool"
+)
+
+// probation is how long the old generation stands by after a reload: the new one's first seconds.
+const probation = 2 * time.Second
+
+// Server is one running server: a front, and one generation of the application after the other.
+type Server struct {
+	settings *settings.Settings
+	log      *slog.Logger
+	started  func(Started)
+	begun    time.Time
+	script   bool
+	program  string // the path that the program was started by
+
+	spool       *spool.Spool
+	ports       []*os.File
+	front       *front.Front
+	reaper      *arbiter.Reaper
+	generations *generation.Succession
+
+	drainOnce sync.Once
+	drain     chan struct{}
+
+	mu        sync.Mutex
+	accepting bool
+	addresses []listen.Address
+	loads     map[*load]struct{}
+	end       context.Context // of the drain that ends the server; nil before
+}
+
+// New prepares a server: listeners are open when it returns, unless a script says where to listen. Errors are a [fault.Error]
+// where somebody can do something about it. The server calls started once the application is loaded and connections are accepted.
+func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
+	level := new(slog.LevelVar)
+	level.Set(s.LogLevel)
+	r := &Server{settings: s, started: started, begun: time.Now(), script: isScript(s.App), drain: make(chan struct{}),
+		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
+	// With a spare processor for each loop that waits behind the scheduler's back, and one more, the goroutines that the
+	// loops start do not wait for them.
+	runtime.GOMAXPROCS(s.Loops + 2)
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
+	if _, err := r.python(); err != nil {
+		return nil, err
+	}
+	if r.reaper, err = arbiter.NewReaper(); err != nil {
+		r.log.Warn("orphans will not be seen", "error", err)
+	}
+	if r.spool, err = spool.New(s.TmpUploadDir, s.SpoolLimit); err != nil {
+		return nil, fault.New(fault.SpoolNotMade, "%w", err)
+	}
+	if err := r.makePorts(); err != nil {
+		return nil, fault.New(fault.SegmentNotMade, "%w", err)
+	}
+	if err := r.makeFront(); err != nil {
+		return nil, err
+	}
+	if !r.script || s.Given("bind") {
+		if err := r.listen(context.Background(), s.Bind); err != nil {
+			return nil, errors.Join(err, r.front.Close())
+		}
+	}
+	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Log: r.log})
+	return r, nil
+}
+
+// workers and threads are 1 for a script unless somebody asked for more: it may keep state in globals.
+func (r *Server) workers() int {
+	if r.script && !r.settings.Given("workers") {
+		return 1
+	}
+	return r.settings.Workers
+}
+
+func (r *Server) threads() int {
+	if r.script && !r.settings.Given("threads") {
+		return 1
+	}
+	return r.settings.Threads
+}
+
+// python looks for the interpreter, which a reload may find elsewhere.
+func (r *Server) python() (string, error) {
+	return findPython(r.settings.Python, r.program, os.Getenv, executableFile)
+}
+
+// makePorts makes what the workers of every generation ring the loops with.
+func (r *Server) makePorts() error {
+	for i := range r.settings.Loops {
+		bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		if err != nil {
+			return fmt.Errorf("making the bell of port %d: %w", i, err)
+		}
+		r.ports = append(r.ports, os.NewFile(uintptr(bell), "port"))
+	}
+	return nil
+}
+
+// Run serves until Drain, the end of a script, or the end of ctx, which stops at once. A nil error is a stop that was asked
+// for, or a script that came to its end; others are a [fault.Error] where somebody can do something about it. It is called once.
+func (r *Server) Run(ctx context.Context) error {
+	defer r.close()
+	alive, over := context.WithCancel(context.WithoutCancel(ctx))
+	defer over()
+	ended := make(chan error, 1)
+	go func() { ended <- r.front.Run() }()
+	go r.reaper.Run(alive)
+	if r.generations.Begin() == nil {
+		go r.awaitStop(ctx, alive)
+	}
+	err := r.generations.Wait()
+	r.front.Stop()
+	return errors.Join(err, <-ended)
+}
+
+// awaitStop ends the server in the way it is asked to.
+func (r *Server) awaitStop(ctx, alive context.Context) {
+	select {
+	case <-r.drain:
+		r.finish(ctx)
+	case <-ctx.Done():
+	case <-alive.Done():
+		return
+	}
+	if ctx.Err() != nil {
+		r.cutShort() // before the first worker dies of it
+		r.generations.Kill(nil)
+	}
+}
+
+// Drain has Run answer what was accepted and return. It does not wait, and may be called more than once.
+func (r *Server) Drain() { r.drainOnce.Do(func() { close(r.drain) }) }
+
+// Reload loads the application again beside the one that serves, and gives it the line when it is ready. It does not wait;
+// what became of it is logged.
+func (r *Server) Reload() { r.generations.Reload() }
+
+// finish answers what was accepted, then lets the workers finish, both within graceful_timeout.
+func (r *Server) finish(ctx context.Context) {
+	r.log.Info("drain began", "graceful_timeout", r.settings.GracefulTimeout)
+	end, cancel := context.WithTimeout(ctx, r.settings.GracefulTimeout)
+	defer cancel()
+	r.mu.Lock()
+	r.end = end
+	r.mu.Unlock()
+	r.generations.Stop()
+	if err := r.front.Drain(end); err != nil {
+		r.log.Warn("drain cut short", "why", cause(end))
+		r.cutShort()
+	}
+	r.generations.Retire()
+	_ = r.generations.Wait()
+}
+
+// cutShort says that workers are ended from now on because the server stops.
+func (r *Server) cutShort() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for l := range r.loads {
+		l.line.CutShort()
+	}
+}
+
+// drainContext is how long a generation that is to end may finish its requests.
+func (r *Server) drainContext() (context.Context, context.CancelFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.end != nil {
+		return context.WithCancel(r.end)
+	}
+	return context.WithTimeout(context.Background(), r.settings.GracefulTimeout)
+}
+
+// loaded begins to accept once the application is there for the first time.
+func (r *Server) loaded(l arbiter.Loaded) {
+	r.mu.Lock()
+	accepting := r.accepting
+	r.accepting = true
+	r.mu.Unlock()
+	if accepting {
+		return // the zygote was started again, or this is a reload
+	}
+	if len(r.listeners()) == 0 { // a script that served without make_server
+		if err := r.listen(context.Background(), r.settings.Bind); err != nil {
+			r.generations.Kill(err)
+			return
+		}
+	}
+	r.front.Accept()
+	urls := []string{}
+	r.mu.Lock()
+	for _, a := range r.addresses {
+		urls = append(urls, url(a))
+	}
+	r.mu.Unlock()
+	r.started(Started{URLs: urls, App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
+		Workers: l.Workers, Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
+}
+
+// cause says in the operator's words why a drain ended before its time.
+func cause(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return "graceful_timeout is over"
+	}
+	return "told to stop at once"
+}
+
+// close gives back what the server has of its own, after the loops have ended.
+func (r *Server) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for l := range r.loads {
+		errs = append(errs, l.segment.Close())
+		delete(r.loads, l)
+	}
+	if r.spool != nil {
+		errs = append(errs, r.spool.Close())
+	}
+	for _, port := range r.ports {
+		errs = append(errs, port.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		r.log.Error("cleanup failed", "error", err)
+	}
+}
+
+// isScript reports whether app is a file to run, rather than a name to import.
+func isScript(app string) bool { return strings.HasSuffix(app, ".py") && !strings.Contains(app, ":") }

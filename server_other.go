@@ -1,0 +1,27 @@
+//go:build !linux
+
+package speyside
+
+import (
+	"context"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/settings"
+)
+
+// Server is a server on a system that can run one.
+type Server struct{}
+
+// New returns the error that says that this system is not supported.
+func New(*settings.Settings, func(Started)) (*Server, error) {
+	return nil, fault.New(fault.PlatformNotSupported, "")
+}
+
+// Run returns the error that says that this system is not supported.
+func (r *Server) Run(context.Context) error { return fault.New(fault.PlatformNotSupported, "") }
+
+// Drain does nothing.
+func (r *Server) Drain() {}
+
+// Reload does nothing.
+func (r *Server) Reload() {}
