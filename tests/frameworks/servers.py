@@ -31,11 +31,12 @@ class ServerDidNotStart(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A name, the command for a port and an application, and whether it keeps connections open."""
+    """A name, the command for a port and an application, whether it keeps connections, and how a module is named."""
 
     name: str
     command: Callable[[int, str], list[str]]
     keeps: bool
+    wrap: str = "{}:application"
 
 
 def _wsgiref(port: int, application: str) -> list[str]:

@@ -1,5 +1,22 @@
 """The classes of bad input that broke other servers, one test each; CVE numbers say where.
 
+| class | held by the test here, and by |
+|---|---|
+| Content-Length and Transfer-Encoding together, obfuscated, repeated, signed | the first three; requests/*.md |
+| lax chunks; a body that ends early | lax_chunks, chunked_body_that_ends_early; requests/chunk.md, trailer.md |
+| floods of extensions, trailers, fields, cookies | flood_of_extensions, heads_that_fill_memory; test_refusals.py |
+| bare line ends | bare_line_ends; requests/line-end.md |
+| splitting of replies | line_ends_in_the_fields_of_a_reply; test_faults.py |
+| control bytes in the log | control_bytes_in_log_lines; test_output.py |
+| fields that cost much | fields_that_cost_much |
+| what follows an error; replies out of order | requests_after_an_error; test_connections.py, test_splits.py |
+| a client that is gone | client_gone_at_a_bad_moment; test_connections.py, soak/test_leaks.py |
+| clients that monopolise or dawdle | keep_alive_clients; test_slow_clients.py, soak/*.py |
+| a body that is not closed | body_that_is_not_closed; test_replies.py, test_validated.py |
+| names that pass for others | names_with_underscores; requests/underscore.md, test_environ.py |
+| Expect | expect_continue; requests/expect.md |
+| //host as a path; h2c | target_that_names_another_host, upgrade_to_h2c |
+
 Not here, because they are not this server's: multipart forms (the application's), static files, HTTP/2, QUIC.
 """
 
