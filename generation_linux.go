@@ -31,6 +31,9 @@ type load struct {
 	retired    chan struct{} // closed when no loop has anything of the segment any more
 }
 
+// numbers is how many worker numbers a generation has: who leaves keeps its own until it is gone, beside who replaces it.
+func numbers(workers int) int { return 2*workers + 8 }
+
 // makeLoad looks for everything anew: the interpreter and the directory may be behind symbolic links that now lead elsewhere.
 func (r *Server) makeLoad(number int) (generation.Load, error) {
 	python, err := r.python()
@@ -39,11 +42,12 @@ func (r *Server) makeLoad(number int) (generation.Load, error) {
 	}
 	l := &load{server: r, number: number, retired: make(chan struct{})}
 	perLoop := max(64, slots/r.settings.Loops/64*64)
-	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings.Loops, Ports: r.settings.Loops, Workers: r.workers(),
+	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings.Loops, Ports: r.settings.Loops, Workers: numbers(r.workers()),
 		Threads: r.threads(), FrontBlocks: frontBlocks, LargeBlocks: largeBlocks, Generation: number})
 	if err != nil {
 		return nil, fault.New(fault.SegmentNotMade, "%w", err)
 	}
+	l.segment.Expect(r.workers())
 	l.line = r.front.NewGeneration(l.segment)
 	l.arbiter = arbiter.New(l.options(python))
 	r.mu.Lock()
@@ -56,7 +60,8 @@ func (l *load) options(python string) arbiter.Options {
 	r, s := l.server, l.server.settings
 	return arbiter.Options{
 		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
-		ScriptName: s.RootPath, Workers: r.workers(), Threads: r.threads(),
+		ScriptName: s.RootPath, Workers: r.workers(), Numbers: numbers(r.workers()), Threads: r.threads(),
+		DrainPatience: s.GracefulTimeout, Spawning: l.segment.Use,
 		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Reaper: r.reaper,
 		Log: r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
 		AllReady:  func() { r.generations.Ready(l.number) },

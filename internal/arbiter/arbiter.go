@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"time"
 )
 
 // Listener is an address that the front listens on, as the application sees it in the environ.
@@ -43,6 +44,7 @@ type Options struct {
 	PythonPath []string // put on sys.path
 	ScriptName string   // SCRIPT_NAME of every environ
 	Workers    int
+	Numbers    int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
 	Threads    int
 	Segment    *os.File
 	Spool      *os.File
@@ -56,6 +58,10 @@ type Options struct {
 	Listeners func() []Listener
 	// Loaded is told when the application is there, the first time and after each death of the zygote.
 	Loaded func(Loaded)
+	// DrainPatience is how long a worker that is renewed may take to finish what it has started.
+	DrainPatience time.Duration
+	// Spawning is told of the number of each worker before it is there.
+	Spawning func(worker int)
 	// Ready is told when a worker's threads claim.
 	Ready func(worker, pid int)
 	// AllReady is told once, when every worker has been ready.
@@ -76,12 +82,14 @@ type Arbiter struct {
 	finished chan struct{}
 
 	// What follows belongs to the goroutine of Run.
-	zygote      *zygote // nil while there is none
-	places      []place // by worker number
-	restarts    backoff // of the zygote
-	restarting  bool    // a new zygote is due
-	wasLoaded   bool    // the application was there once: failures from then on are retried
-	unready     int     // workers that have never been ready
+	zygote      *zygote   // nil while there is none
+	places      []place   // by worker number
+	restarts    backoff   // of the zygote
+	restarting  bool      // a new zygote is due
+	wasLoaded   bool      // the application was there once: failures from then on are retried
+	allReady    bool      // that many workers as there should be have been ready at once
+	renewing    *worker   // the one whose successor is on its way
+	weary       []*worker // that are to be renewed after it
 	draining    bool
 	done        bool
 	result      error
@@ -95,8 +103,7 @@ func New(options Options) *Arbiter {
 		log:         options.Log.With("generation", options.Generation),
 		events:      make(chan func()),
 		finished:    make(chan struct{}),
-		places:      make([]place, options.Workers),
-		unready:     options.Workers,
+		places:      make([]place, max(options.Numbers, options.Workers+1)),
 		unexplained: map[int]*worker{},
 	}
 }

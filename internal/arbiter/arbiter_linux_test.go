@@ -56,7 +56,7 @@ func begin(t *testing.T, app string, change ...func(*Options)) *stand {
 		t.Fatal(err)
 	}
 	options := Options{
-		Generation: 1, Reaper: reaper,
+		Generation: 1, Reaper: reaper, DrainPatience: patience,
 		Python: os.Args[0], App: app, Workers: 2, Threads: 1, Segment: null, Spool: null, Ports: []*os.File{null},
 		Log:       slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Listen:    func(string, int) (Listener, error) { return Listener{Name: "localhost", Port: "4711"}, nil },
@@ -481,4 +481,28 @@ func TestTextsOfAWorkerAreMadeHarmless(t *testing.T) {
 	if got := lines("a\n\tb\x07"); got != "a\n    b " {
 		t.Errorf("lines left %q", got)
 	}
+}
+
+func TestRenewedWorkerServesUntilItsSuccessorIsReady(t *testing.T) {
+	s := begin(t, "app", func(o *Options) { o.Numbers = 4 })
+	before := s.waitReady(2)
+	s.post(func() {
+		for _, at := range s.places {
+			if at.worker != nil {
+				s.renew(at.worker, "a test")
+			}
+		}
+	})
+	after := s.waitReady(4)[2:]
+	s.wait("both are gone", func() bool { return len(s.dead) == 2 })
+	numbers := map[int]bool{before[0].worker: true, before[1].worker: true}
+	if numbers[after[0].worker] {
+		t.Errorf("%v came after %v at the number of a worker that still served", after, before)
+	}
+	log := s.log.String()
+	first, second := strings.Index(log, "worker drained"), strings.LastIndex(log, "worker ready")
+	if first < 0 || second < first {
+		t.Error("the second successor came before the first worker had left: more than one beside the full number")
+	}
+	s.waitLog("worker recycled")
 }

@@ -11,9 +11,6 @@ import (
 	"speyside.dev/speyside/internal/fault"
 )
 
-// orphanPatience is how long a worker of a dead zygote may drain.
-const orphanPatience = 30 * time.Second
-
 // statusPatience is how long a death waits to be explained by the zygote before it is logged without its status.
 const statusPatience = time.Second
 
@@ -22,41 +19,60 @@ type place struct {
 	worker     *worker // nil while there is none
 	deaths     backoff
 	delayed    bool // a new worker is due later
-	wasReady   bool // a worker here has been ready once
 	reclaiming bool // the requests of the dead worker are being seen to
 }
 
 // worker is one process that serves. Its fields belong to the goroutine of Run.
 type worker struct {
-	number  int
-	zygote  *zygote // that forked it, or is it
-	process *process
-	control *control
-	heard   chan struct{} // closed when every fact has been posted
-	pid     int           // as the zygote said, 0 before
-	ready   bool
-	ordered bool // DrainWorker was sent
-	drained bool
-	silent  bool // its end of the control socket is closed
-	dead    bool
-	refused bool // it misspoke, and is not listened to any more
-	status  int  // as the zygote said
+	number    int
+	zygote    *zygote // that forked it, or is it
+	process   *process
+	control   *control
+	heard     chan struct{} // closed when every fact has been posted
+	pid       int           // as the zygote said, 0 before
+	ready     bool
+	ordered   bool // DrainWorker was sent
+	weary     bool // it is to be renewed
+	condemned bool // it does not answer, and will be killed
+	drained   bool
+	silent    bool // its end of the control socket is closed
+	dead      bool
+	refused   bool // it misspoke, and is not listened to any more
+	status    int  // as the zygote said
 }
 
-// fill spawns a worker at every number that is free.
+// fill spawns the workers that are missing, each at the lowest number that is free.
 func (a *Arbiter) fill() {
 	if z := a.zygote; z == nil || !z.loaded || z.ended || z.dead || a.draining || a.done {
 		return
 	}
-	for number := range a.places {
-		if at := &a.places[number]; at.worker == nil && !at.delayed && !at.reclaiming {
-			a.spawn(a.zygote, number)
+	missing := a.wanted()
+	for _, at := range a.places {
+		if at.delayed || at.worker != nil && !at.worker.leaving() {
+			missing--
 		}
-		if a.zygote.alone {
-			return
+	}
+	for number := range a.places {
+		if at := &a.places[number]; missing > 0 && at.worker == nil && !at.delayed && !at.reclaiming {
+			a.spawn(a.zygote, number)
+			missing--
 		}
 	}
 }
+
+// wanted is how many workers there should be, those that leave not counted: one more while one is renewed.
+func (a *Arbiter) wanted() int {
+	switch {
+	case a.zygote != nil && a.zygote.alone:
+		return 1
+	case a.renewing != nil:
+		return a.options.Workers + 1
+	}
+	return a.options.Workers
+}
+
+// leaving reports that the worker is to end, and another one is to take its place.
+func (w *worker) leaving() bool { return w.ordered || w.condemned }
 
 func (a *Arbiter) spawn(z *zygote, number int) {
 	ours, theirs, err := newControl()
@@ -66,6 +82,9 @@ func (a *Arbiter) spawn(z *zygote, number int) {
 		return
 	}
 	defer theirs.Close()
+	if a.options.Spawning != nil {
+		a.options.Spawning(number)
+	}
 	w := &worker{number: number, zygote: z, control: ours, heard: make(chan struct{}), status: unknownStatus}
 	a.places[number].worker = w
 	go a.hear(w)
@@ -160,8 +179,8 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 		if a.options.Ready != nil {
 			a.options.Ready(w.number, f.Pid)
 		}
-		a.countReady(w)
-		a.relieve()
+		a.countReady()
+		a.renewNext()
 	case f.Type == "WorkerDrained" && !w.drained && f.Worker == w.number:
 		w.drained = true
 		a.log.Debug("worker drained", "worker", w.number, "pid", w.pid, "requests", f.Requests)
@@ -202,6 +221,9 @@ func (a *Arbiter) workerDied(w *worker) {
 		return
 	}
 	w.dead = true
+	if a.renewing == w {
+		a.renewing = nil
+	}
 	at := &a.places[w.number]
 	at.worker, at.reclaiming = nil, true
 	switch {
@@ -221,7 +243,7 @@ func (a *Arbiter) workerDied(w *worker) {
 		})
 	})
 	w.control.close()
-	a.relieve()
+	a.renewNext()
 }
 
 // delay counts a death at this number. The next worker is spawned at once, or when its delay is over.
@@ -299,37 +321,14 @@ func (a *Arbiter) crashed(what string, status int) {
 	}
 }
 
-// countReady tells once that every worker has been ready.
-func (a *Arbiter) countReady(w *worker) {
-	at := &a.places[w.number]
-	if at.wasReady {
+// countReady tells once that as many workers are ready as there should be.
+func (a *Arbiter) countReady() {
+	if a.allReady || a.readyWorkers() < a.wanted() {
 		return
 	}
-	at.wasReady = true
-	a.unready--
-	if (a.unready == 0 || w.zygote.alone) && a.options.AllReady != nil {
+	a.allReady = true
+	if a.options.AllReady != nil {
 		a.options.AllReady()
-	}
-}
-
-// relieve replaces the workers of a dead zygote one after the other, as soon as the new zygote has the application.
-func (a *Arbiter) relieve() {
-	if a.zygote == nil || !a.zygote.loaded || a.draining {
-		return
-	}
-	for _, at := range a.places {
-		if at.worker == nil && !at.delayed || at.worker != nil && at.worker.zygote == a.zygote && !at.worker.ready {
-			return // one is on its way
-		}
-	}
-	for _, at := range a.places {
-		if w := at.worker; w != nil && w.zygote != a.zygote && !w.dead {
-			if !w.ordered {
-				time.AfterFunc(orphanPatience, func() { a.post(w.kill) })
-			}
-			a.drainWorker(w)
-			return
-		}
 	}
 }
 

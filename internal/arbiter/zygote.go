@@ -185,7 +185,7 @@ func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
 	z.loaded, z.alone, a.wasLoaded = true, f.Alone, true
 	loaded := Loaded{
 		Name: line(f.Name), Python: line(f.Python), Executable: line(f.Executable), Framework: line(f.Framework),
-		Workers: len(a.places), Threads: a.options.Threads, Alone: f.Alone,
+		Workers: a.options.Workers, Threads: a.options.Threads, Alone: f.Alone,
 	}
 	if z.alone {
 		loaded.Workers, loaded.Threads = 1, 1

@@ -45,7 +45,7 @@ func (q *Queue) ring(n int) {
 func (s *Segment) sleeper() *uint32 {
 	var found *uint32
 	least := uint32(math.MaxUint32)
-	for w := range s.Workers {
+	for w := range int(s.used.Load()) {
 		if busy := atomic.LoadUint32(&s.worker(w).Busy); busy < least {
 			if word := s.asleep(w); word != nil {
 				found, least = word, busy
@@ -66,7 +66,7 @@ func (s *Segment) asleep(w int) *uint32 {
 }
 
 func (s *Segment) anyAsleep() bool {
-	for w := range s.Workers {
+	for w := range int(s.used.Load()) {
 		if s.asleep(w) != nil {
 			return true
 		}

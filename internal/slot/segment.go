@@ -43,9 +43,10 @@ type Segment struct {
 	entries []uint32
 	ports   []wire.Port
 	slots   []wire.Slot
-	blocks  []uint32 // the block table
-	bodies  pool     // blocks for request bodies
-	large   pool     // large blocks
+	blocks  []uint32     // the block table
+	used    atomic.Int32 // workers with lower numbers may exist
+	bodies  pool         // blocks for request bodies
+	large   pool         // large blocks
 }
 
 // New makes a sealed segment: it can neither shrink nor grow, so no worker can take its memory from under the front.
@@ -71,6 +72,7 @@ func New(shape Shape) (*Segment, error) {
 	s.ports = table[wire.Port](s, header.PortsAt, shape.Ports)
 	s.slots = table[wire.Slot](s, header.SlotsAt, shape.Slots)
 	s.blocks = table[uint32](s, header.BlockTableAt, s.blockCount())
+	s.used.Store(int32(s.Workers))
 	s.bodies.init(uint32(s.blockCount()-s.FrontBlocks), s.FrontBlocks)
 	s.large.init(0, s.LargeBlocks)
 	return s, nil
@@ -194,6 +196,19 @@ func (s *Segment) Block(b uint32) []byte {
 
 func (s *Segment) blockCount() int {
 	return int(s.header.WorkerBlocks)*s.Workers + s.FrontBlocks
+}
+
+// Expect says that only the first n workers exist for now, which makes looking for one that sleeps cheaper.
+func (s *Segment) Expect(n int) { s.used.Store(int32(min(n, s.Workers))) }
+
+// Use says that worker w is about to exist.
+func (s *Segment) Use(w int) {
+	for {
+		used := s.used.Load()
+		if int(used) > w || s.used.CompareAndSwap(used, int32(w+1)) {
+			return
+		}
+	}
 }
 
 // worker returns worker w's entry of the worker table.

@@ -213,7 +213,7 @@ def test_killed_zygote_is_replaced_and_no_request_is_lost(gate: Gate) -> None:
         client.join(PATIENCE)
         assert wrong == []
         assert server.get("/who").json["imported_by"] == server.zygote() != zygote
-        victim = after[0]
+        victim = next(iter(after.values()))
         os.kill(victim, signal.SIGKILL)  # the new zygote does what the old one did
         replaced(server, 2, {victim})
 

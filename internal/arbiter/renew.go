@@ -1,0 +1,56 @@
+//go:build linux
+
+package arbiter
+
+import (
+	"slices"
+	"time"
+)
+
+// Renewing a worker: another one is spawned at a number of its own, and when that is ready the old one drains. One at a time, so
+// that there is never less than the full number at work, and never more than one beside it.
+
+// renew has the worker replaced.
+func (a *Arbiter) renew(w *worker, reason string) {
+	if w.weary || w.leaving() || w.dead || w.zygote.alone || a.draining {
+		return
+	}
+	w.weary = true
+	a.log.Info("worker recycled", "worker", w.number, "pid", w.pid, "reason", reason)
+	a.weary = append(a.weary, w)
+	a.renewNext()
+}
+
+// renewNext goes the next step: it drains the old worker when its successor is there, and begins with the next.
+func (a *Arbiter) renewNext() {
+	if w := a.renewing; w != nil && a.readyWorkers() > a.options.Workers {
+		a.renewing = nil
+		a.drainWorker(w)
+		time.AfterFunc(a.options.DrainPatience, func() { a.post(w.kill) })
+	}
+	a.weary = slices.DeleteFunc(a.weary, func(w *worker) bool { return w.dead || w.leaving() })
+	if a.renewing == nil && len(a.weary) > 0 && a.zygote != nil && a.zygote.loaded && !a.draining {
+		a.renewing, a.weary = a.weary[0], a.weary[1:]
+		a.fill()
+	}
+}
+
+// readyWorkers is how many workers serve and are not about to leave.
+func (a *Arbiter) readyWorkers() int {
+	n := 0
+	for _, at := range a.places {
+		if w := at.worker; w != nil && w.ready && !w.leaving() {
+			n++
+		}
+	}
+	return n
+}
+
+// relieve renews the workers of a dead zygote, as soon as the new zygote has the application.
+func (a *Arbiter) relieve() {
+	for _, at := range a.places {
+		if w := at.worker; w != nil && w.zygote != a.zygote {
+			a.renew(w, "its zygote died")
+		}
+	}
+}
