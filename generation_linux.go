@@ -62,7 +62,7 @@ func (l *load) options(python string) arbiter.Options {
 		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
 		ScriptName: s.RootPath, Workers: r.workers(), Numbers: numbers(r.workers()), Threads: r.threads(),
 		DrainPatience: s.GracefulTimeout, Spawning: l.segment.Use,
-		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Reaper: r.reaper,
+		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Sockets: l.segment.Sockets(), Reaper: r.reaper,
 		Log: r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
 		AllReady:  func() { r.generations.Ready(l.number) },
 		Crashed:   func(how string) { r.generations.Crashed(l.number, how) },

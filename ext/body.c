@@ -7,7 +7,9 @@
  */
 #include "gateway.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Pieces published between two rings while more follow: the front may send what is there beside the copying. */
 #define RING_EVERY 8
@@ -83,7 +85,7 @@ static enum spey_sent next_piece(struct spey_reply *reply) {
 enum spey_sent spey_body_append(struct spey_reply *reply, const uint8_t *data, size_t length) {
     if (reply->bodiless) return SPEY_SENT;
     if (reply->flags & SPEY_REPLY_HAS_LENGTH && length > reply->length - reply->taken) {
-        reply->excess = true;
+        reply->excess = !reply->limited;
         length = (size_t)(reply->length - reply->taken);
     }
     reply->taken += length;
@@ -105,6 +107,37 @@ enum spey_sent spey_body_append(struct spey_reply *reply, const uint8_t *data, s
     }
     reply->sending = false;
     return sent;
+}
+
+/* Reads a part of a file that fits beside the head. False: it is not all there. */
+static bool read_file(struct spey_reply *reply, int file, uint64_t at, size_t length) {
+    size_t have = 0;
+    reply->sending = true;
+    PyThreadState *state = PyEval_SaveThread(); /* the disk may be slow */
+    while (have < length) {
+        ssize_t count = pread(file, reply->at + have, length - have, (off_t)(at + have));
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) break;
+        have += (size_t)count;
+    }
+    PyEval_RestoreThread(state);
+    reply->sending = false;
+    return have == length;
+}
+
+enum spey_file_sent spey_body_file(struct spey_reply *reply, int file, uint64_t at, uint64_t length) {
+    if (length > reply->room) {
+        if (!spey_hand_over(&reply->claim, file, at, length)) return SPEY_FILE_LEFT;
+        reply->flags |= SPEY_REPLY_FILE;
+        reply->claim.slot->reply_flags = reply->flags;
+    } else {
+        if (!read_file(reply, file, at, (size_t)length)) return SPEY_FILE_SHORT;
+        reply->at += length;
+        reply->room -= (size_t)length;
+        reply->filled += (uint32_t)length;
+    }
+    reply->taken += length;
+    return SPEY_FILE_TAKEN;
 }
 
 enum spey_sent spey_body_send(struct spey_reply *reply, const uint8_t *data, size_t length) {

@@ -13,6 +13,7 @@
 #define SPY_SEGMENT_NOT_MADE "SPY0009" /* the memory shared with the workers could not be made */
 #define SPY_SPOOL_FULL "SPY0010" /* the spool has no room for the body of this request */
 #define SPY_SPOOL_NOT_MADE "SPY0011" /* the spool for large bodies cannot be opened */
+#define SPY_DESCRIPTORS_USED_UP "SPY0012" /* no descriptor was left for a file that the application returned */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */
 #define SPY_NOT_CALLABLE "SPY0103" /* what was named as the application cannot be called */
@@ -42,6 +43,7 @@
 #define SPY_REPLY_HEAD_TOO_LARGE "SPY0313" /* the application's status and headers are too large */
 #define SPY_HEADERS_NOT_LIST "SPY0314" /* the application's headers are not a list of (name, value) tuples of str */
 #define SPY_STATUS_INTERIM "SPY0315" /* the application's status is an interim one */
+#define SPY_FILE_CUT "SPY0316" /* a file could not be sent to its end */
 #define SPY_WORKER_DIED "SPY0401" /* the worker died while the application ran this request */
 #define SPY_WORKER_DIED_TWICE "SPY0402" /* two workers died before they started this request */
 #define SPY_WORKER_MISSPOKE "SPY0403" /* a worker's reply in the shared memory cannot be */

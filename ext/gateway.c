@@ -14,7 +14,7 @@
 
 struct spey_process spey_process;
 
-static PyObject *close_name;
+static PyObject *close_name, *part_name;
 
 /* One serve() call. */
 struct serving {
@@ -200,24 +200,24 @@ static enum outcome send_item(struct serving *s, PyObject *item, bool one) {
     size_t length = (size_t)PyBytes_Size(item);
     if (length == 0) return RAISED;
     if (reply->claim.slot == NULL) { /* complete already */
-        reply->excess |= !reply->bodiless;
-        return RAISED;
+        reply->excess |= !reply->bodiless && !reply->limited;
+        return reply->limited ? ENDED : RAISED;
     }
     if (!reply->begun) return not_begun(s);
     if (!reply->closed) {
         bool has_length = (reply->flags & SPEY_REPLY_HAS_LENGTH) != 0;
-        if (has_length && !reply->bodiless && length > reply->length) return too_long(s);
+        if (has_length && !reply->bodiless && length > reply->length && !reply->limited) return too_long(s);
         bool tell = one && !has_length && !(reply->flags & SPEY_REPLY_NO_BODY);
         spey_head_close(reply, tell ? length : SPEY_NO_LENGTH);
     }
     enum spey_sent sent = spey_body_append(reply, (const uint8_t *)PyBytes_AsString(item), length);
     if (sent == SPEY_SENT_FAILED) return INTERRUPTED;
     bool all = reply->bodiless || (reply->flags & SPEY_REPLY_HAS_LENGTH && reply->taken == reply->length);
-    if (sent == SPEY_SENT && all && spey_input_drained(s->request.input)) {
+    if (sent == SPEY_SENT && all && (reply->limited || spey_input_drained(s->request.input))) {
         /* The client has everything, so the slot need not wait for what the application does afterwards. An
          * application that may still read the request's body keeps the slot, since the body lies there. */
         end(s, false);
-        return RAISED;
+        return reply->limited ? ENDED : RAISED;
     }
     if (sent == SPEY_SENT && reply->filled != 0) {
         sent = spey_body_flush(reply);
@@ -249,6 +249,45 @@ static enum outcome send_each(struct serving *s, PyObject *iterable) {
     if (reply->claim.slot != NULL) outcome = complete(s);
     if (reply->excess) return too_long(s);
     return ENDED;
+}
+
+/* A part of a regular file. */
+struct part {
+    int file;
+    unsigned long long at, length;
+};
+
+/* Asks wsgi.file_wrapper's object for the regular file that it stands for. False: it has to be read. */
+static bool part_of(PyObject *wrapper, struct part *part) {
+    PyObject *found = PyObject_CallMethodObjArgs(wrapper, part_name, NULL);
+    bool is_file = found != NULL && found != Py_None &&
+                   PyArg_ParseTuple(found, "iKK", &part->file, &part->at, &part->length) && part->file >= 0;
+    PyErr_Clear(); /* what is wrong with it, reading it says better */
+    Py_XDECREF(found);
+    return is_file;
+}
+
+/* wsgi.file_wrapper's object: a regular file is the front's to send, and this thread is free. Anything else is read. Content-Length
+ * says how much of it is wanted (PEP 3333, "Optional Platform-Specific File Handling"). */
+static enum outcome send_file(struct serving *s, PyObject *wrapper) {
+    struct spey_reply *reply = s->reply;
+    if (!reply->begun) return not_begun(s);
+    struct part part;
+    reply->limited = true;
+    if (reply->closed || !part_of(wrapper, &part)) return send_each(s, wrapper);
+    if (is_forked(s)) return ENDED;
+    bool has_length = (reply->flags & SPEY_REPLY_HAS_LENGTH) != 0;
+    if (has_length && !reply->bodiless && reply->length > part.length) return too_short(s, part.length);
+    if (has_length) part.length = reply->length;
+    spey_head_close(reply, !has_length && !(reply->flags & SPEY_REPLY_NO_BODY) ? part.length : SPEY_NO_LENGTH);
+    if (!reply->bodiless && part.length > 0) {
+        switch (spey_body_file(reply, part.file, part.at, part.length)) {
+        case SPEY_FILE_LEFT: return send_each(s, wrapper);
+        case SPEY_FILE_SHORT: return too_short(s, 0);
+        case SPEY_FILE_TAKEN: break;
+        }
+    }
+    return complete(s);
 }
 
 /* Calls close() of the reply if it has one. An exception of the loop that is set stays set. */
@@ -319,7 +358,13 @@ static bool run_application(struct serving *s) {
         return true;
     }
     bool list = PyList_CheckExact(result), exact = list || PyTuple_CheckExact(result);
-    enum outcome outcome = exact ? send_all(s, result, list) : send_each(s, result);
+    enum outcome outcome;
+    if (exact)
+        outcome = send_all(s, result, list);
+    else if ((PyObject *)Py_TYPE(result) == spey_process.file_wrapper)
+        outcome = send_file(s, result);
+    else
+        outcome = send_each(s, result);
     if (is_forked(s)) {
         Py_DECREF(result);
         return false;
@@ -458,5 +503,6 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
 
 int spey_gateway_setup(void) {
     close_name = PyUnicode_InternFromString("close");
-    return close_name == NULL ? -1 : 0;
+    part_name = PyUnicode_InternFromString("part");
+    return close_name == NULL || part_name == NULL ? -1 : 0;
 }

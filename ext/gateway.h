@@ -25,6 +25,7 @@ struct spey_process {
     PyObject *environs; /* tuple of prepared base environs, one per listener */
     PyObject *script_name; /* SCRIPT_NAME of the base environs; NULL when it is empty */
     PyObject *report;
+    PyObject *file_wrapper; /* the type of wsgi.file_wrapper, or None */
     uint32_t epoch; /* counts forks: what was begun before one belongs to the parent */
     bool stopping;
     bool *serving; /* one per thread of the worker: a serve() has that number */
@@ -54,6 +55,7 @@ struct spey_reply {
     bool head_only;      /* the request was HEAD */
     bool bodiless;       /* HEAD, or a status without body: body bytes are dropped */
     bool excess;         /* more bytes came than Content-Length allows */
+    bool limited;        /* that is no fault: the rest of a file is not wanted */
     bool gone;           /* the front has abandoned the reply */
     bool holds_block;
     bool sending;        /* a thread is in spey_body_append, perhaps without the GIL */
@@ -80,6 +82,10 @@ enum spey_sent { SPEY_SENT_FAILED = -1, SPEY_SENT = 0, SPEY_SENT_GONE = 1 };
 void spey_head_close(struct spey_reply *reply, uint64_t length);
 /* Takes body bytes; publishes what is full, rings now and then, waits for room. Fails when a signal handler raised. */
 enum spey_sent spey_body_append(struct spey_reply *reply, const uint8_t *data, size_t length);
+/* Takes a part of a file: its bytes if they fit beside the head, else the front gets the descriptor. The head is closed, nothing
+ * is published. SPEY_FILE_LEFT: there is no room to pass it now, and nothing has been taken. */
+enum spey_file_sent { SPEY_FILE_TAKEN, SPEY_FILE_LEFT, SPEY_FILE_SHORT };
+enum spey_file_sent spey_body_file(struct spey_reply *reply, int file, uint64_t at, uint64_t length);
 /* Publishes what has been taken. It does not ring. */
 enum spey_sent spey_body_flush(struct spey_reply *reply);
 /* Append, flush and ring. */

@@ -65,6 +65,7 @@ enum {
     SPEY_REPLY_HAS_SERVER = 4, /* the application gave Server */
     SPEY_REPLY_NO_BODY = 8, /* the status allows no body (204, 205, 304) */
     SPEY_REPLY_CUT = 16, /* the reply is incomplete and must be seen as such by the client */
+    SPEY_REPLY_FILE = 32, /* after the pieces comes part of a file, whose descriptor was passed (section 11) */
 };
 
 /* the first page of the segment; written once by the front. */
@@ -240,5 +241,18 @@ _Static_assert(offsetof(struct spey_slot, fields_len) == 204, "struct spey_slot.
 _Static_assert(offsetof(struct spey_slot, reply_length) == 208, "struct spey_slot.reply_length");
 _Static_assert(offsetof(struct spey_slot, stream) == 216, "struct spey_slot.stream");
 _Static_assert(offsetof(struct spey_slot, piece) == 232, "struct spey_slot.piece");
+
+/* the message that a file's descriptor is passed with (section 11). */
+struct spey_handover {
+    uint32_t slot; /* whose reply it is part of */
+    uint32_t generation; /* of that slot's state */
+    uint64_t at; /* where in the file the part begins */
+    uint64_t length; /* bytes of it */
+};
+_Static_assert(sizeof(struct spey_handover) == 24, "size of struct spey_handover");
+_Static_assert(offsetof(struct spey_handover, slot) == 0, "struct spey_handover.slot");
+_Static_assert(offsetof(struct spey_handover, generation) == 4, "struct spey_handover.generation");
+_Static_assert(offsetof(struct spey_handover, at) == 8, "struct spey_handover.at");
+_Static_assert(offsetof(struct spey_handover, length) == 16, "struct spey_handover.length");
 
 #endif

@@ -52,20 +52,28 @@ static PyObject *attach_failed(const char *wrong) {
 
 static PyObject *attach(PyObject *module, PyObject *args, PyObject *keywords) {
     (void)module;
-    static char *names[] = {"segment", "spool", "ports", NULL};
+    static char *names[] = {"segment", "spool", "ports", "sockets", NULL};
     static bool watches_forks;
     int segment, spool;
-    PyObject *ports;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "iiO:attach", names, &segment, &spool, &ports)) return NULL;
+    PyObject *ports, *ends;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "iiOO:attach", names, &segment, &spool, &ports, &ends)) return NULL;
     if (spey_process.serving_count > 0) {
         PyErr_SetString(PyExc_RuntimeError, "attach() while a thread serves");
         return NULL;
     }
-    size_t count;
+    size_t count, socket_count;
     int *doorbells = take_descriptors(ports, &count);
     if (doorbells == NULL) return NULL;
-    const char *wrong = spey_attach(segment, spool, doorbells, count);
+    int *sockets = take_descriptors(ends, &socket_count);
+    if (sockets == NULL) {
+        PyMem_Free(doorbells);
+        return NULL;
+    }
+    errno = 0;
+    const char *wrong = count != socket_count ? "every port has one socket"
+                                              : spey_attach(segment, spool, doorbells, sockets, count);
     PyMem_Free(doorbells);
+    PyMem_Free(sockets);
     if (wrong != NULL) return attach_failed(wrong);
     PyMem_Free(spey_process.serving);
     spey_process.serving = PyMem_Calloc(spey_segment.thread_count, sizeof *spey_process.serving);
@@ -87,9 +95,9 @@ static PyObject *script_name_of(PyObject *environs) {
 
 static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords) {
     (void)module;
-    static char *names[] = {"environs", "report", NULL};
-    PyObject *given, *report;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO:configure", names, &given, &report)) return NULL;
+    static char *names[] = {"environs", "report", "file_wrapper", NULL};
+    PyObject *given, *report, *file_wrapper = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O:configure", names, &given, &report, &file_wrapper)) return NULL;
     if (!PyCallable_Check(report)) {
         PyErr_SetString(PyExc_TypeError, "report must be callable");
         return NULL;
@@ -114,6 +122,7 @@ static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords)
     spey_replace(&spey_process.script_name, script_name_of(environs));
     spey_replace(&spey_process.environs, environs);
     spey_replace(&spey_process.report, Py_NewRef(report));
+    spey_replace(&spey_process.file_wrapper, Py_NewRef(file_wrapper));
     Py_RETURN_NONE;
 }
 
@@ -149,9 +158,9 @@ static PyObject *after_fork(PyObject *module, PyObject *number) {
 
 static PyMethodDef methods[] = {
     {"attach", FAST(attach), METH_VARARGS | METH_KEYWORDS,
-     "attach(segment, spool, ports)\n--\n\nMaps the segment and remembers the descriptors. Called once, before forks."},
+     "attach(segment, spool, ports, sockets)\n--\n\nMaps the segment and remembers the descriptors. Called once, before forks."},
     {"configure", FAST(configure), METH_VARARGS | METH_KEYWORDS,
-     "configure(environs, report)\n--\n\nTakes one base environ per listener, and the function told of faults."},
+     "configure(environs, report, file_wrapper=None)\n--\n\nTakes one base environ per listener, the function told of faults, and the type of wsgi.file_wrapper."},
     {"serve", FAST(spey_serve), METH_VARARGS | METH_KEYWORDS, spey_serve_doc},
     {"stop", stop, METH_NOARGS, "stop()\n--\n\nMakes every serve() of this process return when its request is done."},
     {"after_fork", after_fork, METH_O,

@@ -414,6 +414,7 @@ void spey_reply_open(struct spey_reply *reply, const struct spey_claim *claim, u
     reply->head_only = head_only;
     reply->bodiless = head_only;
     reply->excess = false;
+    reply->limited = false;
     reply->gone = false;
     reply->holds_block = false;
     reply->sending = false;

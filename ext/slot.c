@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -84,7 +85,7 @@ static void adopt(struct spey_segment *s, uint8_t *base, const struct spey_heade
     s->block_count = h->worker_count * h->worker_blocks + h->front_blocks;
 }
 
-const char *spey_attach(int segment, int spool, const int *doorbells, size_t count) {
+const char *spey_attach(int segment, int spool, const int *doorbells, const int *sockets, size_t count) {
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     struct stat status;
     if (fstat(segment, &status) != 0) return "the segment cannot be examined";
@@ -101,7 +102,7 @@ const char *spey_attach(int segment, int spool, const int *doorbells, size_t cou
     memcpy(&header, base, sizeof header);
     const char *wrong = check_header(&header, size, count);
     int *bells = NULL;
-    if (wrong == NULL && (bells = malloc(count * sizeof *bells)) == NULL) wrong = "there is no memory for the ports";
+    if (wrong == NULL && (bells = malloc(2 * count * sizeof *bells)) == NULL) wrong = "there is no memory for the ports";
     if (wrong != NULL) {
         int error = errno;
         munmap(base, size);
@@ -109,11 +110,13 @@ const char *spey_attach(int segment, int spool, const int *doorbells, size_t cou
         return wrong;
     }
     memcpy(bells, doorbells, count * sizeof *bells);
+    memcpy(bells + count, sockets, count * sizeof *bells);
     if (spey_segment.base != NULL) munmap(spey_segment.base, spey_segment.size);
     free(spey_segment.doorbells);
     adopt(&spey_segment, base, &header);
     spey_segment.spool = spool;
     spey_segment.doorbells = bells;
+    spey_segment.sockets = bells + count;
     block_hint = 0;
     return NULL;
 }
@@ -210,6 +213,30 @@ void spey_ring(uint32_t index) {
     const uint64_t one = 1;
     while (write(spey_segment.doorbells[number], &one, sizeof one) < 0 && errno == EINTR) {
     }
+}
+
+bool spey_hand_over(const struct spey_claim *claim, int file, uint64_t at, uint64_t length) {
+    struct spey_handover message = {
+        .slot = claim->index, .generation = (uint32_t)(claim->state >> SPEY_GENERATION_SHIFT), .at = at, .length = length};
+    struct iovec bytes = {.iov_base = &message, .iov_len = sizeof message};
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr whole = {
+        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&whole);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof file);
+    memcpy(CMSG_DATA(rights), &file, sizeof file);
+    int to = spey_segment.sockets[claim->index / spey_segment.slots_per_port];
+    ssize_t sent;
+    do {
+        sent = sendmsg(to, &whole, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)sizeof message;
 }
 
 void spey_finish(struct spey_claim *claim) {

@@ -17,6 +17,7 @@
 
 #define SPEY_STATE_MASK UINT64_C(0xff)
 #define SPEY_WORKER_SHIFT 16
+#define SPEY_GENERATION_SHIFT 32
 #define SPEY_WORKER_MASK (UINT64_C(0xffff) << SPEY_WORKER_SHIFT)
 
 /* The mapped segment. Every number in it was checked when it was attached and is never read from the segment again. */
@@ -42,6 +43,7 @@ struct spey_segment {
     uint32_t block_count;
     int spool;
     int *doorbells; /* one eventfd per port */
+    int *sockets;   /* one socket per port, for descriptors */
 };
 
 /* One process has one segment: it is inherited over fork, and a second one would need a second front. */
@@ -62,7 +64,7 @@ enum spey_stream { SPEY_STREAM_BYTES, SPEY_STREAM_END, SPEY_STREAM_LEFT, SPEY_ST
 enum spey_wait { SPEY_WAIT_ROOM, SPEY_WAIT_AGAIN, SPEY_WAIT_ABANDONED };
 
 /* Maps the segment. Returns NULL, or what is wrong with it (errno is 0 when it is the content). */
-const char *spey_attach(int segment, int spool, const int *doorbells, size_t count);
+const char *spey_attach(int segment, int spool, const int *doorbells, const int *sockets, size_t count);
 
 struct spey_worker *spey_worker_entry(uint32_t worker);
 _Atomic uint32_t *spey_sleep_word(uint32_t worker, uint32_t thread);
@@ -93,6 +95,8 @@ bool spey_ring_has_room(const struct spey_claim *claim);
 bool spey_block_take(uint32_t worker, uint32_t *block);
 /* Gives back a block that was taken and never published. */
 void spey_block_drop(uint32_t worker, uint32_t block);
+/* Passes a file's descriptor to the front, with the part of it that the reply ends with. False: there is no room for it now. */
+bool spey_hand_over(const struct spey_claim *claim, int file, uint64_t at, uint64_t length);
 /* Waits, at most a second, until there may be room to publish a piece in a block. Called without the GIL. */
 enum spey_wait spey_room_wait(const struct spey_claim *claim, uint32_t worker);
 

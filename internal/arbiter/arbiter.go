@@ -48,7 +48,8 @@ type Options struct {
 	Threads    int
 	Segment    *os.File
 	Spool      *os.File
-	Ports      []*os.File
+	Ports      []*os.File // their bells
+	Sockets    []*os.File // one per port, for what workers hand over
 	Reaper     *Reaper
 	Log        *slog.Logger
 

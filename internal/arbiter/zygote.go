@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -78,7 +79,7 @@ func (a *Arbiter) command(control *os.File) *exec.Cmd {
 	command.Env = append(os.Environ(), "SPEYSIDE_PORTS="+strconv.Itoa(len(a.options.Ports)),
 		"SPEYSIDE_GENERATION="+strconv.Itoa(a.options.Generation))
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	command.ExtraFiles = append([]*os.File{control, a.options.Segment, a.options.Spool}, a.options.Ports...)
+	command.ExtraFiles = slices.Concat([]*os.File{control, a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets)
 	return command
 }
 

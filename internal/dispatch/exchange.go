@@ -32,6 +32,8 @@ type Exchange struct {
 	done     bool
 	cut      bool
 	pieces   [wire.Pieces]piece
+	file     *File // follows the pieces
+	fileLost bool  // its descriptor could not be received
 }
 
 // piece is a published run of bytes: of the worker's block, or copied out of it when the worker died.
@@ -86,7 +88,7 @@ func (e *Exchange) Submit(r *Request, receiver Receiver) {
 	e.describe(r)
 	e.receiver, e.active, e.lost, e.slow = receiver, true, false, false
 	e.attempts, e.produced, e.consumed = 0, 0, 0
-	e.done, e.cut, e.reply = false, false, Reply{}
+	e.done, e.cut, e.fileLost, e.reply = false, false, false, Reply{}
 	e.port.inFlight++
 	e.state = e.port.segment.Fill(e.slot, e.state.Generation()+1)
 	e.port.queue.Push(e.slot)
@@ -183,6 +185,7 @@ func (e *Exchange) Release() {
 	}
 	p := e.port
 	e.giveBack(e.produced - e.consumed)
+	e.dropFile()
 	if e.body != nil {
 		e.body.Release()
 		e.body = nil

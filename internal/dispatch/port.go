@@ -173,7 +173,7 @@ func (p *Port) look(e *Exchange) {
 	case e.receiver == nil:
 		e.letGo()
 	case !fine:
-		e.abandon(fault.WorkerMisspoke)
+		e.abandon(e.wrong())
 	case news:
 		p.pace.replies++
 		e.receiver.Progress(e)
@@ -184,6 +184,7 @@ func (p *Port) look(e *Exchange) {
 
 // Expired implements [loop.Expirer]: the scan.
 func (p *Port) Expired(*loop.Class) {
+	p.takeHandovers() // what was passed by a worker that has died is not kept
 	for i := range p.exchanges {
 		e := &p.exchanges[i]
 		if !e.active {
@@ -215,5 +216,6 @@ func (p *Port) WorkerDied(w int) {
 			e.workerDied(w)
 		}
 	}
+	p.takeHandovers()
 	p.queue.Flush()
 }

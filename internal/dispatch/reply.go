@@ -108,8 +108,12 @@ func (e *Exchange) read() (news, fine bool) {
 		news = true
 	}
 	if kind == wire.StateDone && !e.done {
+		flags := segment.Slot(e.slot).ReplyFlags
+		if flags&wire.ReplyFile != 0 && !e.fileCame() {
+			return false, false
+		}
 		e.done, news = true, true
-		e.cut = segment.Slot(e.slot).ReplyFlags&wire.ReplyCut != 0
+		e.cut = flags&wire.ReplyCut != 0
 	}
 	return news, true
 }

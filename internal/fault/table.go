@@ -87,6 +87,14 @@ var (
 		About: "Bodies larger than `spool_threshold` wait in one nameless file, which is opened at the start in `tmp_upload_dir`, else in " +
 			"$TMPDIR or /tmp.",
 	})
+	// DescriptorsUsedUp: a file of the application could not be taken over.
+	DescriptorsUsedUp = declare(Fault{
+		Code: "SPY0012", Name: "DescriptorsUsedUp", Whose: Operator, Status: 503,
+		Text: "no descriptor was left for a file that the application returned",
+		Hint: "raise the hard limit on descriptors (ulimit -Hn, LimitNOFILE= in systemd) or lower --max-connections.",
+		About: "A file that is returned through wsgi.file_wrapper is sent by the front, which needs a descriptor for it beside the " +
+			"connection's. The client got a 503.",
+	})
 	// SegmentNotMade: the shared memory could not be made.
 	SegmentNotMade = declare(Fault{
 		Code: "SPY0009", Name: "SegmentNotMade", Whose: Operator, Exit: ExitConfiguration,
@@ -318,6 +326,15 @@ var (
 		Hint: "pass the final status; for 103 Early Hints call environ[\"wsgi.early_hints\"] with the headers before it.",
 		About: "RFC 9110 section 15.2: after a 1xx status the client waits for the final one, which start_response cannot give any " +
 			"more. 100 Continue is the server's to send, and 101 would end HTTP on the connection.",
+	})
+	// FileCut: a file that was being sent ended too early.
+	FileCut = declare(Fault{
+		Code: "SPY0316", Name: "FileCut", Whose: Application, Status: 500,
+		Text: "a file could not be sent to its end",
+		Hint: "replace a file that is served by renaming a new one over it, never by writing into it.",
+		About: "A file that is returned through wsgi.file_wrapper is sent after the application has gone on to other requests. When it " +
+			"becomes shorter meanwhile, or reading it fails, the connection is reset so that the client sees that the reply is " +
+			"not complete.",
 	})
 )
 

@@ -21,6 +21,7 @@ const (
 	phaseBody                // reading a body
 	phaseSlot                // the request is complete and waits for a slot
 	phaseReply               // with the workers; the reply is sent as it comes
+	phaseFile                // the workers are done with it, and what is left of the reply is in a file
 	phaseLinger              // our side is closed; what still arrives is thrown away so that the client reads the last reply
 	phaseClosed
 )
@@ -59,6 +60,7 @@ type conn struct {
 	sent     int   // bytes sent of what is pending
 	bodyLeft int64 // bytes the reply may still have; -1 for any number
 	ended    bool  // the last chunk is sent
+	rest     *rest // of a reply whose exchange is over
 
 	label    [120]byte // method and target of the request in hand, for the log
 	labelLen int
@@ -120,11 +122,26 @@ func (c *conn) Ready(events uint32) {
 	if events&(loop.Readable|loop.HalfShut|loop.Gone) != 0 {
 		c.readable = true
 	}
-	if events&loop.Writable != 0 && c.blocked {
-		c.blocked = false
-		c.pump()
+	if events&loop.Writable != 0 {
+		c.writable()
 	}
 	c.read()
+}
+
+// writable goes on with a reply that the client had not taken.
+func (c *conn) writable() {
+	if c.rest != nil {
+		c.rest.writable = true
+	}
+	if !c.blocked {
+		return
+	}
+	c.blocked = false
+	if c.phase == phaseFile {
+		c.ship()
+		return
+	}
+	c.pump()
 }
 
 // readsPerTurn bounds what one connection is read for before the others have their turn: a client that sends as fast as it is
@@ -226,6 +243,7 @@ func (c *conn) letGo() {
 		c.lane.port.Unwait(c)
 		c.waiting = false
 	}
+	c.dropRest()
 	c.dropGather()
 }
 
@@ -236,6 +254,14 @@ func (c *conn) close() {
 	}
 	c.letGo()
 	c.phase = phaseClosed
+	if c.rest == nil { // else a helper uses the socket
+		c.dispose()
+	}
+}
+
+// dispose gives the socket back, and the connection for another client.
+func (c *conn) dispose() {
+	c.dropRest()
 	l := c.lane
 	l.loop.Remove(c.socket.FD, c.token)
 	delete(l.open, c)

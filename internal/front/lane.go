@@ -44,6 +44,7 @@ type lane struct {
 	errors   []byte   // replies of the front's own
 	runs     [][]byte // what one writev sends
 	chunks   []byte   // the chunk heads among them
+	helpers  helpers
 
 	keepAlive, header, body, send, linger, idle, retry, scan *loop.Class
 

@@ -44,6 +44,7 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 		for n := range e.Pending() {
 			reply.BodySize += int64(len(e.Piece(n)))
 		}
+		reply.BodySize += e.FileLen()
 	}
 	// What follows a body that is not read to its end cannot be told from it.
 	c.facts.KeepAlive = c.facts.KeepAlive && !c.streamed && c.lane.drained == nil && c.lane.front.options.KeepAlive > 0 &&
@@ -187,11 +188,20 @@ func (c *conn) account(e *dispatch.Exchange, n int) {
 	}
 }
 
-// finish ends the exchange after its reply was sent, and goes on with the connection as the framing says.
+// finish ends the exchange after its pieces were sent.
 func (c *conn) finish(e *dispatch.Exchange) {
 	c.exchange = nil
-	cut := e.Cut()
+	cut, file := e.Cut(), e.TakeFile()
 	e.Release()
+	if file != nil {
+		c.sendRest(file, cut)
+		return
+	}
+	c.conclude(cut)
+}
+
+// conclude goes on with the connection after its reply was sent, as the framing says.
+func (c *conn) conclude(cut bool) {
 	if cut || c.bodyLeft > 0 && !c.framing.NoBody {
 		c.reset()
 		return

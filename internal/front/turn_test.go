@@ -23,6 +23,9 @@ func (e *endless) Read(p []byte) (int, syscall.Errno) {
 func (*endless) Write(p []byte) (int, syscall.Errno)  { return len(p), 0 }
 func (*endless) Writev([][]byte) (int, syscall.Errno) { return 0, 0 }
 func (*endless) CloseWrite() syscall.Errno            { return 0 }
+func (*endless) SendFile(int, int64, int) (int, syscall.Errno) {
+	return 0, unix.ENOTSUP
+}
 
 func TestClientThatNeverStopsSendingLeavesTheLoopToOthers(t *testing.T) {
 	segment, err := slot.New(slot.Shape{Slots: 64, Ports: 1, Workers: 1, Threads: 1, FrontBlocks: 4, LargeBlocks: 1})

@@ -18,6 +18,10 @@ type Transport interface {
 	Write(p []byte) (int, syscall.Errno)
 	// Writev writes the runs of bytes one after the other as far as there is room.
 	Writev(runs [][]byte) (int, syscall.Errno)
+	// SendFile sends up to n bytes of a file from offset at; 0 bytes without an error is the end of the file. Reading may wait for
+	// a disk, so unlike the others it is called beside the loop, and nothing else is sent meanwhile. ENOTSUP says that the
+	// transport cannot: the bytes are read and written instead.
+	SendFile(file int, at int64, n int) (int, syscall.Errno)
 	// CloseWrite ends our side of the stream; the peer may still send.
 	CloseWrite() syscall.Errno
 }
@@ -58,6 +62,17 @@ func (t *Plain) Writev(runs [][]byte) (int, syscall.Errno) {
 	for {
 		sent, _, errno := syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(t.FD), uintptr(unsafe.Pointer(&message)),
 			unix.MSG_NOSIGNAL)
+		if errno == unix.EINTR {
+			continue
+		}
+		return count(sent, errno)
+	}
+}
+
+// SendFile implements [Transport].
+func (t *Plain) SendFile(file int, at int64, n int) (int, syscall.Errno) {
+	for {
+		sent, _, errno := syscall.Syscall6(unix.SYS_SENDFILE, uintptr(t.FD), uintptr(file), uintptr(unsafe.Pointer(&at)), uintptr(n), 0, 0)
 		if errno == unix.EINTR {
 			continue
 		}

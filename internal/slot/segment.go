@@ -47,6 +47,7 @@ type Segment struct {
 	used    atomic.Int32 // workers with lower numbers may exist
 	bodies  pool         // blocks for request bodies
 	large   pool         // large blocks
+	sockets sockets
 }
 
 // New makes a sealed segment: it can neither shrink nor grow, so no worker can take its memory from under the front.
@@ -75,6 +76,9 @@ func New(shape Shape) (*Segment, error) {
 	s.used.Store(int32(s.Workers))
 	s.bodies.init(uint32(s.blockCount()-s.FrontBlocks), s.FrontBlocks)
 	s.large.init(0, s.LargeBlocks)
+	if err := s.sockets.make(s.Ports); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -160,7 +164,7 @@ func (s *Segment) File() *os.File { return s.file }
 
 // Close unmaps the segment. Nothing of it may be used afterwards.
 func (s *Segment) Close() error {
-	return errors.Join(unix.Munmap(s.memory), s.file.Close())
+	return errors.Join(unix.Munmap(s.memory), s.file.Close(), s.sockets.close())
 }
 
 // Slot returns slot i's record.

@@ -67,15 +67,17 @@ const (
 	ReplyHasServer = 4  // the application gave Server
 	ReplyNoBody    = 8  // the status allows no body (204, 205, 304)
 	ReplyCut       = 16 // the reply is incomplete and must be seen as such by the client
+	ReplyFile      = 32 // after the pieces comes part of a file, whose descriptor was passed (section 11)
 )
 
 // Sizes of the structs, in bytes.
 const (
-	SizeofHeader = 4096
-	SizeofWindow = 192
-	SizeofPort   = 320
-	SizeofWorker = 64
-	SizeofSlot   = 512
+	SizeofHeader   = 4096
+	SizeofWindow   = 192
+	SizeofPort     = 320
+	SizeofWorker   = 64
+	SizeofSlot     = 512
+	SizeofHandover = 24
 )
 
 // Header (4096 bytes): the first page of the segment; written once by the front.
@@ -177,6 +179,14 @@ type Slot struct {
 	_             [24]byte
 }
 
+// Handover (24 bytes): the message that a file's descriptor is passed with (section 11).
+type Handover struct {
+	Slot       uint32 // whose reply it is part of
+	Generation uint32 // of that slot's state
+	At         uint64 // where in the file the part begins
+	Length     uint64 // bytes of it
+}
+
 // The compiler holds every size and offset to the description.
 var (
 	_ [4096]byte = [unsafe.Sizeof(Header{})]byte{}
@@ -254,4 +264,9 @@ var (
 	_ [208]byte  = [unsafe.Offsetof(Slot{}.ReplyLength)]byte{}
 	_ [216]byte  = [unsafe.Offsetof(Slot{}.Stream)]byte{}
 	_ [232]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
+	_ [24]byte   = [unsafe.Sizeof(Handover{})]byte{}
+	_ [0]byte    = [unsafe.Offsetof(Handover{}.Slot)]byte{}
+	_ [4]byte    = [unsafe.Offsetof(Handover{}.Generation)]byte{}
+	_ [8]byte    = [unsafe.Offsetof(Handover{}.At)]byte{}
+	_ [16]byte   = [unsafe.Offsetof(Handover{}.Length)]byte{}
 )

@@ -36,6 +36,9 @@ SPOOL_FULL: Final = "SPY0010"
 # The spool for large bodies cannot be opened.
 SPOOL_NOT_MADE: Final = "SPY0011"
 
+# No descriptor was left for a file that the application returned.
+DESCRIPTORS_USED_UP: Final = "SPY0012"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 
@@ -122,6 +125,9 @@ HEADERS_NOT_LIST: Final = "SPY0314"
 
 # The application's status is an interim one.
 STATUS_INTERIM: Final = "SPY0315"
+
+# A file could not be sent to its end.
+FILE_CUT: Final = "SPY0316"
 
 # The worker died while the application ran this request.
 WORKER_DIED: Final = "SPY0401"

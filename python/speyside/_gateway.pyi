@@ -9,18 +9,18 @@ from typing import Any, TypeAlias
 
 _Report: TypeAlias = Callable[[str, str, str, str, BaseException | None], object]
 
-def attach(segment: int, spool: int, ports: Sequence[int]) -> None:
+def attach(segment: int, spool: int, ports: Sequence[int], sockets: Sequence[int]) -> None:
     """Map the segment and remember the descriptors; they stay the caller's, and must stay open.
 
     segment is a memfd sealed against shrinking and growing, spool the file with bodies that did not fit, ports one
-    eventfd per port. The header is checked here (PROTOCOL.md, layout.txt) and never read again. Called once, before any
-    fork; again it replaces the segment.
+    eventfd per port, sockets one SOCK_SEQPACKET socket per port to pass files over. The header is checked here
+    (PROTOCOL.md, layout.txt) and never read again. Called once, before any fork; again it replaces the segment.
 
     Raises OSError when mapping fails, ValueError when it is no segment of this version or not as large as it says,
     RuntimeError while a thread serves.
     """
 
-def configure(environs: Sequence[dict[str, object]], report: _Report) -> None:
+def configure(environs: Sequence[dict[str, object]], report: _Report, file_wrapper: type | None = None) -> None:
     """Take one base environ per listener, in the order of SpawnWorker, and the function that is told of faults.
 
     A base environ has what is the same for every request: SERVER_NAME, SERVER_PORT, SCRIPT_NAME, SERVER_SOFTWARE, and
@@ -33,6 +33,9 @@ def configure(environs: Sequence[dict[str, object]], report: _Report) -> None:
     SPY code, detail names the rule of PEP 3333, path is PATH_INFO, exception is None when none was raised. Not a
     fault: BrokenPipeError from write(), and ConnectionResetError from wsgi.input, when the client has gone. What report
     itself raises goes to sys.unraisablehook.
+
+    What the application returns of the type file_wrapper itself is asked for its part(): descriptor, offset and length
+    of a regular file, which the front then sends, or None for something that has to be iterated.
 
     Raises TypeError.
     """

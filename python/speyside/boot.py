@@ -19,7 +19,7 @@ CONTROL, FIRST_PORT = 3, 6
 def main() -> int:
     """Be the zygote; return the exit status."""
     ports = int(os.environ.pop("SPEYSIDE_PORTS"))
-    for descriptor in range(CONTROL, FIRST_PORT + ports):
+    for descriptor in range(CONTROL, FIRST_PORT + 2 * ports):
         os.set_inheritable(descriptor, False)
     channel = Channel(CONTROL)
     channel.send("ZygoteBooted")

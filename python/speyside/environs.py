@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from wsgiref.util import FileWrapper
 
 from speyside import __version__
+from speyside.files import FileWrapper
 
 
 def build(

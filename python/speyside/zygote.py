@@ -17,6 +17,7 @@ from typing import NamedTuple, NoReturn
 
 from speyside import _gateway, environs, loader, report, worker
 from speyside.channel import Channel, Order
+from speyside.files import FileWrapper
 from speyside.loader import Application
 
 SEGMENT, SPOOL, FIRST_PORT = 4, 5, 6
@@ -142,7 +143,7 @@ class Zygote:
 
     def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> None:
         bases = environs.build(order.objects("listeners"), threads, workers, self.load.script_name, extra)
-        _gateway.configure(bases, report.Report(order.number("worker")))
+        _gateway.configure(bases, report.Report(order.number("worker")), FileWrapper)
 
     def _reap(self, watch: int) -> None:
         child = self._children.pop(watch)
@@ -174,7 +175,8 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         max(1, order.number("threads")),
     )
     worker.ignore_signals()
-    _gateway.attach(SEGMENT, SPOOL, list(range(FIRST_PORT, FIRST_PORT + ports)))
+    bells = range(FIRST_PORT, FIRST_PORT + ports)
+    _gateway.attach(SEGMENT, SPOOL, bells, [bell + ports for bell in bells])
     zygote = Zygote(channel, load)
     if load.script:
         # Before the script's directory is on sys.path: a grp.py of the user's is not for what we import.

@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+import socket
 import struct
 import threading
 import time
@@ -21,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from speyside import _gateway
+from speyside.files import FileWrapper
 
 LAYOUT = Path(__file__).parents[2] / "internal" / "wire" / "layout.txt"
 CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q"}
@@ -129,13 +131,18 @@ class Front:
         for name, value in header.items():
             self.put("Header", 0, name, value)
         self.doorbells = [os.eventfd(0, os.EFD_NONBLOCK) for _ in range(ports)]
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(ports)]
+        self.inlets = [ours for ours, _ in pairs]
+        self.sockets = [theirs.detach() for _, theirs in pairs]
         self.reports: list[tuple[str, str, str, str, BaseException | None]] = []
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
     def __del__(self) -> None:
         # The extension keeps the last front alive, through its report callback, until the next one is attached.
-        for descriptor in (self.spool, self.segment, *self.doorbells):
+        for descriptor in (self.spool, self.segment, *self.doorbells, *self.sockets):
             os.close(descriptor)
+        for inlet in self.inlets:
+            inlet.close()
 
     def seal(self) -> None:
         if not fcntl.fcntl(self.segment, fcntl.F_GET_SEALS):
@@ -143,9 +150,9 @@ class Front:
 
     def attach(self, environs: list[dict[str, object]] | None = None) -> Front:
         self.seal()
-        _gateway.attach(self.segment, self.spool, self.doorbells)
+        _gateway.attach(self.segment, self.spool, self.doorbells, self.sockets)
         _gateway.configure(
-            [base_environ()] if environs is None else environs, lambda *fault: self.reports.append(fault)
+            [base_environ()] if environs is None else environs, lambda *fault: self.reports.append(fault), FileWrapper
         )
         _gateway.after_fork(0)
         return self

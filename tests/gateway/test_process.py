@@ -45,18 +45,18 @@ def test_a_segment_that_cannot_be_is_refused(name: str, value: int) -> None:
 def test_attach_refuses_what_is_no_sealed_segment(front: Front, tmp_path: Path) -> None:
     other = Front()
     with pytest.raises(ValueError, match="sealed"):
-        _gateway.attach(other.segment, other.spool, other.doorbells)
+        _gateway.attach(other.segment, other.spool, other.doorbells, other.sockets)
     fcntl.fcntl(other.segment, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
     with pytest.raises(ValueError, match="sealed"):
-        _gateway.attach(other.segment, other.spool, other.doorbells)
+        _gateway.attach(other.segment, other.spool, other.doorbells, other.sockets)
     with (tmp_path / "plain").open("w+b") as plain, pytest.raises(ValueError, match="sealed"):
-        _gateway.attach(plain.fileno(), other.spool, other.doorbells)
+        _gateway.attach(plain.fileno(), other.spool, other.doorbells, other.sockets)
     with pytest.raises(OSError) as caught:
-        _gateway.attach(999_999, other.spool, other.doorbells)
+        _gateway.attach(999_999, other.spool, other.doorbells, other.sockets)
     assert caught.value.errno == 9
     for ports in (3, [], [-1], ["x"], other.doorbells * 2):
         with pytest.raises((TypeError, ValueError)):
-            _gateway.attach(other.segment, other.spool, ports)  # type: ignore[arg-type]
+            _gateway.attach(other.segment, other.spool, ports, other.sockets)  # type: ignore[arg-type]
     assert front.ask(hello).body == b"hello"  # the one that was attached is still there
 
 
@@ -133,7 +133,7 @@ def test_one_serve_per_thread_number_and_one_worker_per_process(front: Front) ->
             with pytest.raises(RuntimeError):
                 _gateway.serve(hello, worker, thread, 1)
         with pytest.raises(RuntimeError):
-            _gateway.attach(front.segment, front.spool, front.doorbells)
+            _gateway.attach(front.segment, front.spool, front.doorbells, front.sockets)
         with pytest.raises(RuntimeError):
             _gateway.after_fork(0)
 

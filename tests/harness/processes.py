@@ -78,3 +78,15 @@ def processor_time(pid: int) -> float:
 def descriptors(pid: int) -> int:
     """Return how many descriptors a process has open."""
     return len(os.listdir(PROC / str(pid) / "fd"))
+
+
+def files(pid: int) -> list[str]:
+    """Return what the open descriptors of a process lead to."""
+    directory = PROC / str(pid) / "fd"
+    found = []
+    for name in os.listdir(directory):
+        try:
+            found.append(os.readlink(directory / name))
+        except OSError:  # closed meanwhile
+            continue
+    return found

@@ -24,6 +24,9 @@ ASKED = {
     "clients": "POST /request body · PUT /request · GET /redirect?status=303",
     "corpus": "GET /any?query · POST / body · GET /reply?body=x&body=y&field=Content-Type:a/b&pause",
     "environs": "GET /path?query · OPTIONS *",
+    "files": " · ".join(
+        f"GET /{path}?path={TESTS}/conftest.py" for path in ("file", "wrapped", "written", "subclass", "open")
+    ),
     "inputs": f"""POST /read?ops={OPS} one\ntwo · POST /echo body · POST /ignore body · POST /keep longer · GET /kept
         · POST /echo {"x" * 70_000} · POST /read?ops=iterate {"line" * 9}\n{"x" * 40_000}""",
     "outputs": "GET /each?name=a · GET /many?name=1&lines=5",
@@ -44,6 +47,7 @@ ASKED = {
 NOT_ASKED = {
     "faults": "breaks PEP 3333 in every way: that is what it is for",
     "routes": "has no application: the others' table of paths",
+    "framework_files": "has Django's and Flask's application, which test_files asks",
     "corpus/raise": "raises",
     "outputs/last-words": "kills its worker",
     "processes/kill": "kills its worker",

@@ -194,3 +194,14 @@ func (w *Worker) RequestBody(i uint32) []byte {
 	}
 	return nil
 }
+
+// HandOver passes descriptors with a message over a port's socket, as a worker passes one file.
+func HandOver(socket int, message wire.Handover, descriptors ...int) error {
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&message)), wire.SizeofHandover)
+	return unix.Sendmsg(socket, bytes, unix.UnixRights(descriptors...), nil, unix.MSG_DONTWAIT)
+}
+
+// Generation is that of a slot's state.
+func (w *Worker) Generation(i uint32) uint32 {
+	return uint32(atomic.LoadUint64(&w.Slot(i).State) >> 32)
+}
