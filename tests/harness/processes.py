@@ -64,6 +64,12 @@ def memory(pid: int) -> int:
     return sum(sizes.values())
 
 
+def resident(pid: int) -> int:
+    """Return the bytes that a process has in memory, those of the segment among them."""
+    pages = (PROC / str(pid) / "statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def maps(pid: int, library: str) -> bool:
     """Say whether a process has a library in memory."""
     return os.path.realpath(library) in (PROC / str(pid) / "maps").read_text()
