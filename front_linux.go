@@ -31,8 +31,8 @@ func (r *Server) makeFront() (err error) {
 		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(s), RootPath: s.RootPath,
 		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
-		Connections: r.connections(),
-		Server:      "speyside", Log: r.log,
+		AbandonAfter: s.AbandonAfter, Connections: r.connections(),
+		Server: "speyside", Log: r.log,
 	}, r.spool, bells)
 	return err
 }

@@ -169,5 +169,6 @@ void spey_body_finish(struct spey_reply *reply, bool cut) {
         spey_block_drop(reply->worker, reply->block);
         reply->holds_block = false;
     }
+    reply->left = spey_client_left(&reply->claim);
     spey_finish(&reply->claim);
 }

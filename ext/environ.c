@@ -66,7 +66,7 @@ struct text_entry {
 static struct text_entry last_addr, last_ports[PORT_ENTRIES];
 
 static struct {
-    PyObject *method, *path, *query, *target, *protocol, *host, *addr, *port, *length, *input, *scheme;
+    PyObject *method, *path, *query, *target, *protocol, *host, *addr, *port, *length, *input, *scheme, *client;
 } keys;
 static struct {
     PyObject *empty, *slash, *get, *http10, *http11, *https;
@@ -409,7 +409,7 @@ static const char *check_words(const struct words *words) {
     return NULL;
 }
 
-bool spey_environ_build(const struct spey_claim *claim, PyObject **idle, struct spey_request *request,
+bool spey_environ_build(const struct spey_claim *claim, PyObject *environs, PyObject **idle, struct spey_request *request,
                         const char **wrong) {
     struct words words;
     *request = (struct spey_request){0};
@@ -417,7 +417,7 @@ bool spey_environ_build(const struct spey_claim *claim, PyObject **idle, struct 
     if (UNLIKELY((*wrong = check_words(&words)) != NULL)) return false;
     request->head_only = (words.flags & SPEY_FLAG_HEAD_ONLY) != 0;
     const uint8_t *head = spey_segment.base + words.head_at;
-    PyObject *base = PyTuple_GetItem(spey_process.environs, words.listener);
+    PyObject *base = PyTuple_GetItem(environs, words.listener);
     request->environ = base == NULL ? NULL : PyDict_Copy(base);
     return request->environ != NULL && set_request_line(request, &words, head) &&
            set_fields(request->environ, &words, head, wrong) &&
@@ -450,9 +450,27 @@ PyObject *spey_environ_prepare(PyObject *given) {
         PyDict_SetItem(environ, keys.target, texts.slash) < 0 || PyDict_SetItem(environ, keys.query, texts.empty) < 0 ||
         PyDict_SetItem(environ, keys.protocol, texts.http11) < 0 ||
         PyDict_SetItem(environ, keys.addr, texts.empty) < 0 || PyDict_SetItem(environ, keys.port, texts.empty) < 0 ||
-        PyDict_SetItem(environ, keys.input, Py_None) < 0 || !reserve(environ))
+        PyDict_SetItem(environ, keys.input, Py_None) < 0 || PyDict_SetItem(environ, keys.client, Py_None) < 0 ||
+        !reserve(environ))
         Py_CLEAR(environ);
     return environ;
+}
+
+PyObject *spey_environ_copies(PyObject *environs) {
+    Py_ssize_t count = PyTuple_Size(environs);
+    PyObject *copies = PyTuple_New(count);
+    for (Py_ssize_t i = 0; i < count && copies != NULL; i++) {
+        PyObject *copy = PyDict_Copy(PyTuple_GetItem(environs, i));
+        if (copy == NULL || PyTuple_SetItem(copies, i, copy) < 0) Py_CLEAR(copies);
+    }
+    return copies;
+}
+
+bool spey_environ_bind(PyObject *environs, PyObject *client) {
+    for (Py_ssize_t i = PyTuple_Size(environs); i-- > 0;) {
+        if (PyDict_SetItem(PyTuple_GetItem(environs, i), keys.client, client) < 0) return false;
+    }
+    return true;
 }
 
 static PyObject *intern_all(const char *const *texts_in, size_t count) {
@@ -476,6 +494,7 @@ int spey_environ_setup(void) {
         {&keys.scheme, "wsgi.url_scheme"}, {&texts.empty, ""},                {&texts.slash, "/"},
         {&texts.get, "GET"},              {&texts.http10, "HTTP/1.0"},          {&texts.http11, "HTTP/1.1"},
         {&texts.https, "https"},          {&keys.host, "HTTP_HOST"},
+        {&keys.client, "speyside.client_disconnected"},
     };
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         *strings[i].to = PyUnicode_InternFromString(strings[i].text);

@@ -28,6 +28,10 @@ struct serving {
     struct spey_reply *reply;
     PyObject *start;
     PyObject *write;
+    PyObject *client;
+    PyObject *environs; /* the base environs of this thread, which have the client in them */
+    PyObject *copied;   /* what they are copies of */
+    Py_ssize_t bound;   /* references to the client: ours and theirs */
     PyObject *idle_input;
     struct spey_request request;
 };
@@ -307,15 +311,32 @@ static void call_close(struct serving *s, PyObject *iterable) {
     PyErr_Restore(type, value, traceback);
 }
 
-/* Makes the two functions of the next reply, or takes those of the last one when nobody has kept them. */
+/* Whether nobody has kept anything of the last reply: all references are those that ready has made. */
+static inline bool unkept(const struct serving *s) {
+    return Py_REFCNT(s->start) == 1 && Py_REFCNT(s->write) == 1 &&
+           Py_REFCNT(s->client) == s->bound && Py_REFCNT((PyObject *)s->reply) == 4;
+}
+
+/* Makes the next reply and what is bound to it, or takes those of the last one when nobody has kept them. */
 static bool ready(struct serving *s) {
-    if (LIKELY(s->reply != NULL) && Py_REFCNT(s->start) == 1 && Py_REFCNT(s->write) == 1 && Py_REFCNT((PyObject *)s->reply) == 3)
-        return true;
+    if (LIKELY(s->copied == spey_process.environs && s->reply != NULL) && unkept(s)) return true;
+    if (s->copied != spey_process.environs) {
+        spey_replace(&s->environs, spey_environ_copies(spey_process.environs));
+        if (s->environs == NULL) return false;
+        spey_replace(&s->copied, Py_NewRef(spey_process.environs));
+        s->bound = 1 + PyTuple_Size(s->environs);
+    }
+    Py_CLEAR(s->start);
+    Py_CLEAR(s->write);
+    Py_CLEAR(s->client);
+    Py_CLEAR(s->reply);
+    s->reply = spey_reply_new(&s->start, &s->write);
+    s->client = s->reply == NULL ? NULL : spey_client_new(s->reply);
+    if (s->client != NULL && spey_environ_bind(s->environs, s->client)) return true;
     Py_CLEAR(s->start);
     Py_CLEAR(s->write);
     Py_CLEAR(s->reply);
-    s->reply = spey_reply_new(&s->start, &s->write);
-    return s->reply != NULL;
+    return false;
 }
 
 /* Drops what belongs to the request, and keeps its input if it can be used again. */
@@ -386,7 +407,7 @@ static bool run_application(struct serving *s) {
 /* Serves a claimed request. 1: served, 0: the front took it back, -1: an exception is set that ends serve(). */
 static int run(struct serving *s, struct spey_claim *claim) {
     const char *wrong;
-    bool built = spey_environ_build(claim, &s->idle_input, &s->request, &wrong);
+    bool built = spey_environ_build(claim, s->environs, &s->idle_input, &s->request, &wrong);
     int served = 0;
     if (LIKELY(spey_start(claim))) {
         served = 1;
@@ -494,7 +515,10 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
     PyErr_Fetch(&type, &value, &traceback);
     Py_XDECREF(s.start);
     Py_XDECREF(s.write);
+    Py_XDECREF(s.client);
     Py_XDECREF((PyObject *)s.reply);
+    Py_XDECREF(s.environs);
+    Py_XDECREF(s.copied);
     Py_XDECREF(s.idle_input);
     Py_DECREF(s.application);
     PyErr_Restore(type, value, traceback);

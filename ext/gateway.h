@@ -57,6 +57,7 @@ struct spey_reply {
     bool excess;         /* more bytes came than Content-Length allows */
     bool limited;        /* that is no fault: the rest of a file is not wanted */
     bool gone;           /* the front has abandoned the reply */
+    bool left;           /* the client had left when the request was over */
     bool holds_block;
     bool sending;        /* a thread is in spey_body_append, perhaps without the GIL */
     PyObject *write;     /* borrowed: bound to this, kept by whoever keeps start_response and by the serving thread */
@@ -74,6 +75,11 @@ void spey_reply_open(struct spey_reply *reply, const struct spey_claim *claim, u
 static inline bool spey_reply_live(const struct spey_reply *reply) {
     return reply->claim.slot != NULL && reply->epoch == spey_process.epoch;
 }
+
+/* client.c */
+int spey_client_setup(PyObject *module);
+/* Makes what an application asks whether the client of a reply has left (a new reference). */
+PyObject *spey_client_new(struct spey_reply *reply);
 
 /* body.c */
 enum spey_sent { SPEY_SENT_FAILED = -1, SPEY_SENT = 0, SPEY_SENT_GONE = 1 };
@@ -121,12 +127,16 @@ struct spey_request {
 int spey_environ_setup(void);
 /* Makes a base environ out of the caller's: a copy with room for what a request adds. */
 PyObject *spey_environ_prepare(PyObject *given);
+/* Copies the prepared base environs for a thread. */
+PyObject *spey_environ_copies(PyObject *environs);
+/* Puts what belongs to a thread's next request into its base environs. */
+bool spey_environ_bind(PyObject *environs, PyObject *client);
 /*
- * Builds the environ of a claimed slot. idle is an input without body that nobody else has, or NULL; it is used (and
- * its reference taken) when the request has no body. False: *wrong says what cannot be in the slot, or is NULL with an
- * exception set. The request's references are the caller's in either case.
+ * Builds the environ of a claimed slot from the base environs of the thread. idle is an input without body that nobody else
+ * has, or NULL; it is used (and its reference taken) when the request has no body. False: *wrong says what cannot be in the
+ * slot, or is NULL with an exception set. The request's references are the caller's in either case.
  */
-bool spey_environ_build(const struct spey_claim *claim, PyObject **idle, struct spey_request *request,
+bool spey_environ_build(const struct spey_claim *claim, PyObject *environs, PyObject **idle, struct spey_request *request,
                         const char **wrong);
 
 /* gateway.c */

@@ -165,7 +165,8 @@ struct spey_slot {
     _Atomic uint32_t body_bell; /* changes whenever Arrived or BodyEnd does; a futex for threads that wait for either */
     _Atomic uint32_t body_waiting; /* threads that wait on BodyBell */
     _Atomic uint32_t body_ask; /* 1 while the front wants to be rung when bytes are taken or waited for */
-    uint8_t pad_at_48[16];
+    _Atomic uint32_t client_left; /* 1 once the client has ended its side of the connection, or is gone (by the front) */
+    uint8_t pad_at_52[12];
     uint32_t head_at; /* segment offset of the head's first byte */
     uint32_t fields_at; /* segment offset of the field table (FieldCount entries of Field) */
     uint16_t field_count; /* fields */
@@ -210,6 +211,7 @@ _Static_assert(offsetof(struct spey_slot, body_end) == 32, "struct spey_slot.bod
 _Static_assert(offsetof(struct spey_slot, body_bell) == 36, "struct spey_slot.body_bell");
 _Static_assert(offsetof(struct spey_slot, body_waiting) == 40, "struct spey_slot.body_waiting");
 _Static_assert(offsetof(struct spey_slot, body_ask) == 44, "struct spey_slot.body_ask");
+_Static_assert(offsetof(struct spey_slot, client_left) == 48, "struct spey_slot.client_left");
 _Static_assert(offsetof(struct spey_slot, head_at) == 64, "struct spey_slot.head_at");
 _Static_assert(offsetof(struct spey_slot, fields_at) == 68, "struct spey_slot.fields_at");
 _Static_assert(offsetof(struct spey_slot, field_count) == 72, "struct spey_slot.field_count");

@@ -175,7 +175,7 @@ static int setup(PyObject *module) {
         return -1;
     }
     if (spey_environ_setup() < 0 || spey_gateway_setup() < 0 || spey_input_setup(module) < 0 ||
-        spey_reply_setup(module) < 0)
+        spey_reply_setup(module) < 0 || spey_client_setup(module) < 0)
         return -1;
     done = true;
     return 0;

@@ -416,6 +416,7 @@ void spey_reply_open(struct spey_reply *reply, const struct spey_claim *claim, u
     reply->excess = false;
     reply->limited = false;
     reply->gone = false;
+    reply->left = false;
     reply->holds_block = false;
     reply->sending = false;
     reply->refused = NULL;

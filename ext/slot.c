@@ -183,6 +183,10 @@ bool spey_abandoned(const struct spey_claim *claim) {
     return atomic_load(&claim->slot->state) != claim->state;
 }
 
+bool spey_client_left(const struct spey_claim *claim) {
+    return atomic_load(&claim->slot->client_left) != 0 || spey_abandoned(claim);
+}
+
 void spey_sleep(_Atomic uint32_t *word) {
     /* Interrupted, timed out, woken, or the word has changed already: in each case the caller looks again. */
     (void)futex(word, FUTEX_WAIT, 1, &one_second);

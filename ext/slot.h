@@ -76,6 +76,8 @@ bool spey_window_empty(void);
 bool spey_start(struct spey_claim *claim);
 /* Whether the front no longer wants the reply. */
 bool spey_abandoned(const struct spey_claim *claim);
+/* Whether the client has ended its side of the connection, or is gone. */
+bool spey_client_left(const struct spey_claim *claim);
 
 /* Sleeps until the word is no longer 1, at most a second. Returns at once when the window is not empty. */
 void spey_sleep(_Atomic uint32_t *word);

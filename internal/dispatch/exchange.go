@@ -53,6 +53,7 @@ type Request struct {
 	ID         uint64
 	Listener   uint16
 	HTTPS      bool
+	ClientLeft bool   // the client has ended its side already
 	RemoteAddr []byte // text, empty on a Unix socket
 	RemotePort []byte
 }
@@ -112,6 +113,9 @@ func (e *Exchange) describe(r *Request) {
 	s.RequestID, s.Attempts, s.ReplyFlags = r.ID, 0, 0
 	s.RemoteAddrLen = uint8(copy(s.RemoteAddr[:], r.RemoteAddr))
 	s.RemotePortLen = uint8(copy(s.RemotePort[:], r.RemotePort))
+	if left := uint32(bit(r.ClientLeft, 1)); atomic.LoadUint32(&s.ClientLeft) != left {
+		atomic.StoreUint32(&s.ClientLeft, left)
+	}
 	switch {
 	case r.Body != nil && r.Body.stream:
 		e.openStream(s, h.ContentLength)
@@ -136,13 +140,27 @@ func bit(on bool, flag uint8) uint8 {
 	return 0
 }
 
+// ClientLeft tells the worker that the client has ended its side. A reply may still be wanted.
+func (e *Exchange) ClientLeft() { atomic.StoreUint32(&e.port.segment.Slot(e.slot).ClientLeft, 1) }
+
 // Leave says that nobody waits for the reply any more: the request is taken out of line, or its worker is told.
 func (e *Exchange) Leave() {
 	e.receiver = nil
+	e.ClientLeft()
 	if e.body != nil && e.body.stream {
 		e.StreamEnd(false)
 	}
 	e.letGo()
+}
+
+// Withdraw takes the request out of line, which ends the exchange. It reports false when a worker has claimed it.
+func (e *Exchange) Withdraw() bool {
+	state := e.port.segment.State(e.slot)
+	if state.Kind() != wire.StateFilled || !e.port.segment.Withdraw(e.slot, state) {
+		return false
+	}
+	e.Release()
+	return true
 }
 
 // letGo moves an exchange without receiver on as far as its state allows; the scan comes back to it.
@@ -151,9 +169,7 @@ func (e *Exchange) letGo() {
 	state := segment.State(e.slot)
 	switch state.Kind() {
 	case wire.StateFilled:
-		if segment.Withdraw(e.slot, state) {
-			e.Release()
-		}
+		e.Withdraw()
 	case wire.StateStarted:
 		segment.Abandon(e.slot, state)
 	case wire.StateDone:

@@ -116,8 +116,8 @@ func (c *conn) Ready(events uint32) {
 		c.close()
 		return
 	}
-	if events&loop.HalfShut != 0 {
-		c.halfShut = true
+	if events&loop.HalfShut != 0 && !c.halfShut {
+		c.clientLeft()
 	}
 	if events&(loop.Readable|loop.HalfShut|loop.Gone) != 0 {
 		c.readable = true
@@ -162,7 +162,9 @@ func (c *conn) Admitted() {
 	c.waiting = false
 	switch c.phase {
 	case phaseHead:
-		c.lane.header.Set(&c.timer, c)
+		if !c.timer.In(c.lane.abandon) {
+			c.lane.header.Set(&c.timer, c)
+		}
 	case phaseSlot:
 		c.submitGathered()
 	}
@@ -183,11 +185,12 @@ func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 
 // wait asks for a slot. That it takes long is not the client's doing.
 func (c *conn) wait() {
-	c.timer.Stop()
+	c.stopTimer()
 	if !c.waiting {
 		c.waiting = true
 		c.lane.port.Wait(c)
 	}
+	c.awaitStart()
 }
 
 // refuse answers by ourselves, and ends the connection in a way that lets the client read the answer.
@@ -251,6 +254,9 @@ func (c *conn) letGo() {
 func (c *conn) close() {
 	if c.phase == phaseClosed {
 		return
+	}
+	if c.exchange != nil || c.phase == phaseSlot {
+		c.withdraw("gone")
 	}
 	c.letGo()
 	c.phase = phaseClosed

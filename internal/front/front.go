@@ -31,6 +31,7 @@ type Options struct {
 	HeaderTimeout time.Duration // for a head to arrive; 0: for ever
 	BodyTimeout   time.Duration // over which a body must keep its rate; 0: for ever
 	SendTimeout   time.Duration // for a client to take some of a reply; 0: for ever
+	AbandonAfter  time.Duration // for a request to be started once its client has ended its side; 0: for ever
 	Connections   int           // at once, of all loops; 0: any number
 	Server        string        // the Server field's value
 	Log           *slog.Logger
@@ -45,6 +46,8 @@ type Front struct {
 	crowd   crowd
 	dropped dropped
 	routes  routes
+
+	abandoned atomic.Uint64 // requests whose clients left before they were started
 
 	mu        sync.Mutex
 	listeners []*listen.Listener

@@ -170,6 +170,9 @@ func (l *lane) Turn(events int) {
 	if len(l.retiring) > 0 {
 		l.letGoOfPorts()
 	}
+	if l.drained != nil {
+		l.checkDrained() // the last request may be one whose client has left
+	}
 }
 
 // Sleep implements [loop.Idler].

@@ -46,7 +46,7 @@ type lane struct {
 	chunks   []byte   // the chunk heads among them
 	helpers  helpers
 
-	keepAlive, header, body, send, linger, idle, retry, scan *loop.Class
+	keepAlive, header, body, send, abandon, linger, idle, retry, scan *loop.Class
 
 	limits  http1.Limits
 	drained func() // not nil: draining, and called when nothing is in flight
@@ -68,6 +68,7 @@ func newLane(f *Front, bell int) (*lane, error) {
 	l.header = l.loop.NewClass(f.options.HeaderTimeout)
 	l.body = l.loop.NewClass(f.options.BodyTimeout)
 	l.send = l.loop.NewClass(f.options.SendTimeout)
+	l.abandon = l.loop.NewClass(f.options.AbandonAfter)
 	l.linger = l.loop.NewClass(lingerFor)
 	l.idle = l.loop.NewClass(drainIdle)
 	l.retry = l.loop.NewClass(acceptAgain)

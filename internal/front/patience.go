@@ -23,6 +23,8 @@ func (c *conn) Expired(class *loop.Class) {
 		c.bodyLate()
 	case c.lane.send:
 		c.takingLate()
+	case c.lane.abandon:
+		c.startLate()
 	default:
 		c.close()
 	}

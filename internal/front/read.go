@@ -293,7 +293,6 @@ func (c *conn) submitGathered() {
 	e := c.lane.port.Acquire()
 	if e == nil {
 		c.phase = phaseSlot
-		c.timer.Stop()
 		c.wait()
 		return
 	}
@@ -321,7 +320,7 @@ func (c *conn) submitGathered() {
 
 // submit hands the request to the workers.
 func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
-	c.timer.Stop()
+	c.stopTimer()
 	r := &c.request
 	r.Head, r.HeadLen, r.InlineBody, r.Body = &c.head, c.headLen, inline, intake
 	r.HasBody = c.head.Chunked && !c.streamed || c.head.ContentLength >= 0
@@ -330,6 +329,7 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 	c.exchange, c.phase = e, phaseReply
 	c.composed, c.sent, c.ended = 0, 0, false
 	e.Submit(r, c)
+	c.awaitStart()
 }
 
 // begin takes down what is needed of a request whose head is complete.

@@ -114,6 +114,7 @@ func (c *conn) endStream() {
 	if c.timer.In(c.lane.body) {
 		c.timer.Stop()
 	}
+	c.awaitStart()
 }
 
 // breakStream ends a request whose body will not be complete: the application's next read fails, and the client is answered

@@ -49,6 +49,7 @@ type Settings struct {
 	HeaderTimeout   time.Duration // 0: wait for ever
 	BodyTimeout     time.Duration // 0: wait for ever
 	SendTimeout     time.Duration // 0: wait for ever
+	AbandonAfter    time.Duration // 0: never
 	GracefulTimeout time.Duration // 0: do not wait
 
 	LogLevel slog.Level

@@ -279,6 +279,15 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.SendTimeout },
 	},
 	{
+		Name: "abandon_after", Meta: "TIME", Type: Duration, Default: "1s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Check: atMostADay,
+		Doc: "How long a request may still wait for a worker once its client has ended its side. Seconds, or a duration such as " +
+			"500ms; 0 keeps it in line. Such a client has left, most often; one that has only no more to ask gets its answer when a " +
+			"worker begins with it within the time, and else 503. The request of a client that resets the connection is dropped at " +
+			"once; one that has been started is finished in any case, and can ask speyside.client_disconnected of its environ.",
+		field: func(s *Settings) any { return &s.AbandonAfter },
+	},
+	{
 		Name: "graceful_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Gunicorn: "graceful_timeout", Check: atMostADay,
 		Doc: "How long a stop waits for requests that are being served. Seconds, or a duration such as 1m30s; 0 does not wait. " +

@@ -17,20 +17,23 @@ type Queue struct {
 	waiting []uint32      // ring of slot numbers that did not fit the window
 	first   int
 	count   int
-	fresh   int // pushed to the window and not yet rung for
+	lined   []bool // by slot: it is in that ring
+	fresh   int    // pushed to the window and not yet rung for
 }
 
 // NewQueue returns the queue of a segment.
 func NewQueue(s *Segment) *Queue {
-	return &Queue{segment: s, waiting: make([]uint32, s.Slots)}
+	return &Queue{segment: s, waiting: make([]uint32, s.Slots), lined: make([]bool, s.Slots)}
 }
 
 // Push puts slot i at the end of the line. It may be called again for a slot that a worker took from the window and then
-// died: claiming twice is impossible.
+// died, or that was filled anew after a request was withdrawn: claiming twice is impossible. A slot that is in the ring
+// already has its place there, so that clients who come and leave cannot fill it.
 func (q *Queue) Push(i uint32) {
 	q.mu.Lock()
-	if q.count > 0 || !q.toWindow(i) {
+	if !q.lined[i] && (q.count > 0 || !q.toWindow(i)) {
 		q.waiting[(q.first+q.count)%len(q.waiting)] = i
+		q.lined[i] = true
 		q.count++
 	}
 	q.mu.Unlock()
@@ -53,6 +56,7 @@ func (q *Queue) toWindow(i uint32) bool {
 func (q *Queue) Flush() {
 	q.mu.Lock()
 	for q.count > 0 && q.toWindow(q.waiting[q.first]) {
+		q.lined[q.waiting[q.first]] = false
 		q.first = (q.first + 1) % len(q.waiting)
 		q.count--
 	}

@@ -254,3 +254,29 @@ func TestNobodyIsRungForWhatIsClaimedAlready(t *testing.T) {
 		t.Fatal("a thread was rung for nothing")
 	}
 }
+
+func TestClientsWhoComeAndLeaveDoNotPushOthersOutOfTheLine(t *testing.T) {
+	s := small(t)
+	q := slot.NewQueue(s)
+	for i := range uint32(100) { // a full window and some behind it
+		q.Push(i)
+	}
+	for range 1000 { // a request is withdrawn, and its slot filled anew
+		q.Push(127)
+	}
+	if n := q.Len(); n != 101 {
+		t.Errorf("%d requests in line instead of 101", n)
+	}
+	w, taken := join(t, s, 0, 0), map[uint32]bool{}
+	for q.Len() > 0 {
+		i, _ := w.Take()
+		taken[i] = true
+		q.Flush()
+	}
+	if len(taken) != 101 {
+		t.Errorf("%d slots came out instead of 101", len(taken))
+	}
+	if q.Push(127); !q.Holds(127) {
+		t.Error("a slot that has left the line cannot come back")
+	}
+}

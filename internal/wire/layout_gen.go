@@ -143,7 +143,8 @@ type Slot struct {
 	BodyBell      uint32 // atomic: changes whenever Arrived or BodyEnd does; a futex for threads that wait for either
 	BodyWaiting   uint32 // atomic: threads that wait on BodyBell
 	BodyAsk       uint32 // atomic: 1 while the front wants to be rung when bytes are taken or waited for
-	_             [16]byte
+	ClientLeft    uint32 // atomic: 1 once the client has ended its side of the connection, or is gone (by the front)
+	_             [12]byte
 	HeadAt        uint32    // segment offset of the head's first byte
 	FieldsAt      uint32    // segment offset of the field table (FieldCount entries of Field)
 	FieldCount    uint16    // fields
@@ -233,6 +234,7 @@ var (
 	_ [36]byte   = [unsafe.Offsetof(Slot{}.BodyBell)]byte{}
 	_ [40]byte   = [unsafe.Offsetof(Slot{}.BodyWaiting)]byte{}
 	_ [44]byte   = [unsafe.Offsetof(Slot{}.BodyAsk)]byte{}
+	_ [48]byte   = [unsafe.Offsetof(Slot{}.ClientLeft)]byte{}
 	_ [64]byte   = [unsafe.Offsetof(Slot{}.HeadAt)]byte{}
 	_ [68]byte   = [unsafe.Offsetof(Slot{}.FieldsAt)]byte{}
 	_ [72]byte   = [unsafe.Offsetof(Slot{}.FieldCount)]byte{}

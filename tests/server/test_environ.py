@@ -45,6 +45,8 @@ def test_every_key_of_the_pep_is_there(server: Server) -> None:
     assert environ.pop("wsgi.input") is None and types["wsgi.input"] == "Input"
     assert environ.pop("wsgi.errors") is None and types["wsgi.errors"] == "TextIOWrapper"
     assert environ.pop("wsgi.file_wrapper") is None and types["wsgi.file_wrapper"] == "type"
+    assert environ.pop("speyside.client_disconnected") is None
+    assert types["speyside.client_disconnected"] == "ClientDisconnected"
     assert types["wsgi.version"] == "tuple"
     assert environ == {
         "REQUEST_METHOD": "GET",

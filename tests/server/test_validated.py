@@ -29,6 +29,7 @@ ASKED = {
     ),
     "inputs": f"""POST /read?ops={OPS} one\ntwo · POST /echo body · POST /ignore body · POST /keep longer · GET /kept
         · POST /echo {"x" * 70_000} · POST /read?ops=iterate {"line" * 9}\n{"x" * 40_000}""",
+    "leaving": f"GET /keep?name=a&{OPEN} · GET /kept",
     "outputs": "GET /each?name=a · GET /many?name=1&lines=5",
     "processes": "GET / · GET /sleep · GET /signal · GET /thread",
     "replies": f"""GET / · HEAD / · GET /pid · GET /gated?{OPEN} · GET /name?name=a · GET /status?of=204%20None
@@ -49,6 +50,8 @@ NOT_ASKED = {
     "routes": "has no application: the others' table of paths",
     "framework_files": "has Django's and Flask's application, which test_files asks",
     "corpus/raise": "raises",
+    "leaving/watch": "ends when its client leaves: test_leaving.py has it",
+    "leaving/watch-late": "ends when its client leaves: test_leaving.py has it",
     "outputs/last-words": "kills its worker",
     "processes/kill": "kills its worker",
     "processes/exit": "ends its worker",
