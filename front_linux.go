@@ -3,8 +3,10 @@ package speyside
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -13,6 +15,7 @@ import (
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/listen"
+	"speyside.dev/speyside/internal/proxy"
 	"speyside.dev/speyside/internal/settings"
 )
 
@@ -25,9 +28,14 @@ func (r *Server) makeFront() (err error) {
 		}
 	}
 	s := r.settings
+	proxies, err := frontProxies(s)
+	if err != nil {
+		return err
+	}
 	r.front, err = front.New(front.Options{
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
-			Underscores: underscores(s.HeaderMap)},
+			Underscores: underscores(s.HeaderMap), Kept: s.ForwarderHeaders},
+		Proxies:  proxies,
 		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(s), RootPath: s.RootPath,
 		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
@@ -36,6 +44,30 @@ func (r *Server) makeFront() (err error) {
 	}, r.spool, bells)
 	return err
 }
+
+// frontProxies is what the settings say of proxies.
+func frontProxies(s *settings.Settings) (front.Proxies, error) {
+	allowed, err := proxy.ParseAllowed(s.ForwardedAllowIPs)
+	if err != nil {
+		return front.Proxies{}, fmt.Errorf("setting forwarded_allow_ips: %w", err)
+	}
+	speakers, err := proxy.ParseAllowed(s.ProxyAllowIPs)
+	if err != nil {
+		return front.Proxies{}, fmt.Errorf("setting proxy_allow_ips: %w", err)
+	}
+	options := proxy.Options{Allowed: allowed, Forwarders: s.ForwarderHeaders, Family: proxyFamilies[s.ProxyHeaders]}
+	for _, text := range s.SecureSchemeHeaders {
+		name, value, _ := strings.Cut(text, "=")
+		options.Secure = append(options.Secure, proxy.Header{Name: name, Value: value})
+	}
+	return front.Proxies{Policy: proxy.New(options), Protocol: proxyProtocols[s.ProxyProtocol], Speakers: speakers}, nil
+}
+
+// What the values of proxy_headers and proxy_protocol stand for; others are off.
+var (
+	proxyFamilies  = map[string]proxy.Family{"x-forwarded": proxy.XForwarded, "forwarded": proxy.Forwarded}
+	proxyProtocols = map[string]proxy.Protocol{"v1": proxy.V1, "v2": proxy.V2, "auto": proxy.V1 | proxy.V2}
+)
 
 // frontRoutes are the routes with what they do not say filled in from the settings.
 func frontRoutes(s *settings.Settings) []front.Route {

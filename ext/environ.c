@@ -66,7 +66,7 @@ struct text_entry {
 static struct text_entry last_addr, last_ports[PORT_ENTRIES];
 
 static struct {
-    PyObject *method, *path, *query, *target, *protocol, *host, *addr, *port, *length, *input, *scheme, *client;
+    PyObject *method, *path, *query, *target, *protocol, *host, *addr, *port, *peer, *length, *input, *scheme, *client;
 } keys;
 static struct {
     PyObject *empty, *slash, *get, *http10, *http11, *https;
@@ -319,8 +319,10 @@ static PyObject *below(PyObject *script_name, PyObject *path) {
     return rest;
 }
 
-/* Method, target, path, query and protocol. The base environ has GET, /, no query and HTTP/1.1 already. */
-static bool set_request_line(struct spey_request *request, const struct words *words, const uint8_t *head) {
+/* Method, target, path, query and protocol. The base environ has GET, /, no query and HTTP/1.1 already. mount is what is cut
+ * off the path, or NULL. */
+static bool set_request_line(struct spey_request *request, const struct words *words, const uint8_t *head,
+                             PyObject *mount) {
     PyObject *environ = request->environ;
     const uint8_t *path = head + words->path_at, *target = head + words->target_at;
     if (LIKELY(words->method_len == 3 && memcmp(head + words->method_at, "GET", 3) == 0)) {
@@ -334,13 +336,12 @@ static bool set_request_line(struct spey_request *request, const struct words *w
     } else {
         request->path = UNLIKELY(words->flags & SPEY_FLAG_ESCAPED) ? decode_path(path, words->path_len)
                                                                    : latin1(path, words->path_len);
-        if (UNLIKELY(spey_process.script_name != NULL) && request->path != NULL)
-            request->path = below(spey_process.script_name, request->path);
+        if (UNLIKELY(mount != NULL) && request->path != NULL) request->path = below(mount, request->path);
         if (request->path == NULL || PyDict_SetItem(environ, keys.path, request->path) < 0) return false;
     }
     if (!(words->target_len == 1 && target[0] == '/')) {
         bool same = words->target_len == words->path_len && !(words->flags & SPEY_FLAG_ESCAPED) &&
-                    spey_process.script_name == NULL && memcmp(target, path, words->path_len) == 0;
+                    mount == NULL && memcmp(target, path, words->path_len) == 0;
         if (!set(environ, keys.target, same ? Py_NewRef(request->path) : latin1(target, words->target_len))) return false;
     }
     if (words->query_len > 0 && !set(environ, keys.query, latin1(head + words->query_at, words->query_len))) return false;
@@ -377,7 +378,12 @@ static bool set_rest(struct spey_request *request, const struct words *words, Py
     if (words->remote_addr_len > 0) {
         uint32_t port = words->remote_port_len > 0 ? words->remote_port[words->remote_port_len - 1] & 7u : 0;
         if (words->remote_port_len > 1) port |= (words->remote_port[words->remote_port_len - 2] & 7u) << 3;
-        if (!set(environ, keys.addr, recent(&last_addr, words->remote_addr, words->remote_addr_len)) ||
+        PyObject *addr = recent(&last_addr, words->remote_addr, words->remote_addr_len);
+        if (addr == NULL || PyDict_SetItem(environ, keys.peer, addr) < 0) {
+            Py_XDECREF(addr);
+            return false;
+        }
+        if (!set(environ, keys.addr, addr) ||
             !set(environ, keys.port, recent(&last_ports[port], words->remote_port, words->remote_port_len)))
             return false;
     }
@@ -409,6 +415,24 @@ static const char *check_words(const struct words *words) {
     return NULL;
 }
 
+/* All that the request brings; the words of a proxy in front of ours go before the connection's. */
+static bool set_all(const struct spey_claim *claim, struct spey_request *request, const struct words *words,
+                    PyObject **idle, const char **wrong) {
+    const uint8_t *head = spey_segment.base + words->head_at;
+    PyObject *environ = request->environ, *mount = Py_XNewRef(spey_process.script_name);
+    struct spey_origin origin;
+    bool proxied = (words->flags & SPEY_FLAG_ORIGIN) != 0, ok = true;
+    if (UNLIKELY(proxied)) {
+        *wrong = spey_origin_read(claim->slot, words->head_len, &origin);
+        ok = *wrong == NULL && spey_origin_mount(&origin, head, environ, &mount);
+    }
+    ok = ok && set_request_line(request, words, head, mount) && set_fields(environ, words, head, wrong) &&
+         (LIKELY(words->minor != 0) || set_host(environ, words, head)) && set_rest(request, words, idle);
+    if (UNLIKELY(proxied)) ok = ok && spey_origin_set(&origin, head, environ);
+    Py_XDECREF(mount);
+    return ok;
+}
+
 bool spey_environ_build(const struct spey_claim *claim, PyObject *environs, PyObject **idle, struct spey_request *request,
                         const char **wrong) {
     struct words words;
@@ -416,12 +440,9 @@ bool spey_environ_build(const struct spey_claim *claim, PyObject *environs, PyOb
     memcpy(&words, &claim->slot->head_at, WORDS_SIZE);
     if (UNLIKELY((*wrong = check_words(&words)) != NULL)) return false;
     request->head_only = (words.flags & SPEY_FLAG_HEAD_ONLY) != 0;
-    const uint8_t *head = spey_segment.base + words.head_at;
     PyObject *base = PyTuple_GetItem(environs, words.listener);
     request->environ = base == NULL ? NULL : PyDict_Copy(base);
-    return request->environ != NULL && set_request_line(request, &words, head) &&
-           set_fields(request->environ, &words, head, wrong) &&
-           (LIKELY(words.minor != 0) || set_host(request->environ, &words, head)) && set_rest(request, &words, idle);
+    return request->environ != NULL && set_all(claim, request, &words, idle, wrong);
 }
 
 /* Inserting until the dict has grown to the size that the headers of a browser need, and deleting again: a copy keeps
@@ -450,6 +471,7 @@ PyObject *spey_environ_prepare(PyObject *given) {
         PyDict_SetItem(environ, keys.target, texts.slash) < 0 || PyDict_SetItem(environ, keys.query, texts.empty) < 0 ||
         PyDict_SetItem(environ, keys.protocol, texts.http11) < 0 ||
         PyDict_SetItem(environ, keys.addr, texts.empty) < 0 || PyDict_SetItem(environ, keys.port, texts.empty) < 0 ||
+        PyDict_SetItem(environ, keys.peer, texts.empty) < 0 ||
         PyDict_SetItem(environ, keys.input, Py_None) < 0 || PyDict_SetItem(environ, keys.client, Py_None) < 0 ||
         !reserve(environ))
         Py_CLEAR(environ);
@@ -491,9 +513,9 @@ int spey_environ_setup(void) {
         {&keys.method, "REQUEST_METHOD"}, {&keys.path, "PATH_INFO"},          {&keys.query, "QUERY_STRING"},
         {&keys.target, "RAW_URI"},        {&keys.protocol, "SERVER_PROTOCOL"}, {&keys.addr, "REMOTE_ADDR"},
         {&keys.port, "REMOTE_PORT"},      {&keys.length, "CONTENT_LENGTH"},      {&keys.input, "wsgi.input"},
-        {&keys.scheme, "wsgi.url_scheme"}, {&texts.empty, ""},                {&texts.slash, "/"},
-        {&texts.get, "GET"},              {&texts.http10, "HTTP/1.0"},          {&texts.http11, "HTTP/1.1"},
-        {&texts.https, "https"},          {&keys.host, "HTTP_HOST"},
+        {&keys.scheme, "wsgi.url_scheme"}, {&keys.host, "HTTP_HOST"},         {&keys.peer, "speyside.peer_addr"},
+        {&texts.empty, ""},               {&texts.slash, "/"},                {&texts.get, "GET"},
+        {&texts.http10, "HTTP/1.0"},      {&texts.http11, "HTTP/1.1"},          {&texts.https, "https"},
         {&keys.client, "speyside.client_disconnected"},
     };
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
@@ -502,5 +524,5 @@ int spey_environ_setup(void) {
     }
     known_keys = intern_all(key_names, sizeof key_names / sizeof key_names[0]);
     known_methods = intern_all(method_names, sizeof method_names / sizeof method_names[0]);
-    return known_keys == NULL || known_methods == NULL ? -1 : 0;
+    return known_keys == NULL || known_methods == NULL ? -1 : spey_origin_setup();
 }

@@ -14,6 +14,9 @@
 #define SPY_SPOOL_FULL "SPY0010" /* the spool has no room for the body of this request */
 #define SPY_SPOOL_NOT_MADE "SPY0011" /* the spool for large bodies cannot be opened */
 #define SPY_DESCRIPTORS_USED_UP "SPY0012" /* no descriptor was left for a file that the application returned */
+#define SPY_FORWARDED_INVALID "SPY0013" /* a trusted proxy sent headers that cannot be believed */
+#define SPY_PREAMBLE_INVALID "SPY0014" /* a connection began with a malformed PROXY protocol header */
+#define SPY_PREAMBLE_FORBIDDEN "SPY0015" /* a peer that is no proxy of ours spoke the PROXY protocol */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */
 #define SPY_NOT_CALLABLE "SPY0103" /* what was named as the application cannot be called */

@@ -139,6 +139,20 @@ bool spey_environ_bind(PyObject *environs, PyObject *client);
 bool spey_environ_build(const struct spey_claim *claim, PyObject *environs, PyObject **idle, struct spey_request *request,
                         const char **wrong);
 
+/* origin.c */
+struct spey_origin {
+    uint8_t flags, peer_addr_len;
+    uint16_t server_port, host_at, host_len, host_name, script_at, script_len;
+    uint8_t peer_addr[48];
+};
+int spey_origin_setup(void);
+/* Copies the words of a slot that has SPEY_FLAG_ORIGIN. Returns what is wrong with them, or NULL. */
+const char *spey_origin_read(const struct spey_slot *slot, uint32_t head_len, struct spey_origin *origin);
+/* Sets SCRIPT_NAME. *mount, a reference or NULL, becomes what is to be cut off the path. */
+bool spey_origin_mount(const struct spey_origin *origin, const uint8_t *head, PyObject *environ, PyObject **mount);
+/* Sets what there is of host and port, and the address of who is connected with us. */
+bool spey_origin_set(const struct spey_origin *origin, const uint8_t *head, PyObject *environ);
+
 /* gateway.c */
 extern const char spey_serve_doc[];
 PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords);

@@ -56,6 +56,15 @@ enum {
     SPEY_FLAG_REPEATED = 4, /* two fields of the request may have the same name and must be joined */
     SPEY_FLAG_HTTPS = 8, /* the client came by https */
     SPEY_FLAG_LENGTH = 16, /* the request had a body, of BodyLen bytes (which may be 0): CONTENT_LENGTH is set */
+    SPEY_FLAG_ORIGIN = 32, /* the words from OriginFlags on count */
+};
+
+/* Values of origin. */
+enum {
+    SPEY_ORIGIN_HOST = 1, /* HTTP_HOST is HostLen bytes at HostAt in the head, and SERVER_NAME the first HostName of them */
+    SPEY_ORIGIN_HOST_PORT = 2, /* a colon and ServerPort follow in HTTP_HOST */
+    SPEY_ORIGIN_SCRIPT = 4, /* SCRIPT_NAME is ScriptLen bytes at ScriptAt in the head */
+    SPEY_ORIGIN_WHOLE_PATH = 8, /* SCRIPT_NAME is not cut off the path */
 };
 
 /* Values of reply. */
@@ -187,8 +196,8 @@ struct spey_slot {
     uint64_t body_at; /* see the kinds */
     uint64_t body_len; /* bytes of the body */
     uint64_t request_id; /* the front's counter */
-    uint8_t remote_addr[48]; /* text of the peer's address; empty for a Unix socket */
-    uint8_t remote_port[6]; /* text of the peer's port */
+    uint8_t remote_addr[48]; /* text of the client's address; empty for a Unix socket, or where nobody knows it */
+    uint8_t remote_port[6]; /* text of the client's port */
     uint8_t remote_addr_len; /* bytes */
     uint8_t remote_port_len; /* bytes */
     uint8_t pad_at_184[8];
@@ -200,8 +209,18 @@ struct spey_slot {
     uint32_t stream[4]; /* numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks */
     uint64_t piece[32]; /* block number (high half) and length (low half); piece 0 is the home block from ReplyHead on */
     uint8_t pad_at_488[24];
+    uint8_t origin_flags; /* Origin bits */
+    uint8_t peer_addr_len; /* bytes */
+    uint16_t server_port; /* SERVER_PORT; 0: as the base environ has it */
+    uint16_t host_at; /* offset in the head */
+    uint16_t host_len; /* bytes */
+    uint16_t host_name; /* bytes */
+    uint16_t script_at; /* offset in the head */
+    uint16_t script_len; /* bytes */
+    uint8_t peer_addr[48]; /* text of the address that is connected with the front, where that is not RemoteAddr */
+    uint8_t pad_at_574[2];
 };
-_Static_assert(sizeof(struct spey_slot) == 512, "size of struct spey_slot");
+_Static_assert(sizeof(struct spey_slot) == 576, "size of struct spey_slot");
 _Static_assert(offsetof(struct spey_slot, state) == 0, "struct spey_slot.state");
 _Static_assert(offsetof(struct spey_slot, produced) == 8, "struct spey_slot.produced");
 _Static_assert(offsetof(struct spey_slot, consumed) == 12, "struct spey_slot.consumed");
@@ -243,6 +262,15 @@ _Static_assert(offsetof(struct spey_slot, fields_len) == 204, "struct spey_slot.
 _Static_assert(offsetof(struct spey_slot, reply_length) == 208, "struct spey_slot.reply_length");
 _Static_assert(offsetof(struct spey_slot, stream) == 216, "struct spey_slot.stream");
 _Static_assert(offsetof(struct spey_slot, piece) == 232, "struct spey_slot.piece");
+_Static_assert(offsetof(struct spey_slot, origin_flags) == 512, "struct spey_slot.origin_flags");
+_Static_assert(offsetof(struct spey_slot, peer_addr_len) == 513, "struct spey_slot.peer_addr_len");
+_Static_assert(offsetof(struct spey_slot, server_port) == 514, "struct spey_slot.server_port");
+_Static_assert(offsetof(struct spey_slot, host_at) == 516, "struct spey_slot.host_at");
+_Static_assert(offsetof(struct spey_slot, host_len) == 518, "struct spey_slot.host_len");
+_Static_assert(offsetof(struct spey_slot, host_name) == 520, "struct spey_slot.host_name");
+_Static_assert(offsetof(struct spey_slot, script_at) == 522, "struct spey_slot.script_at");
+_Static_assert(offsetof(struct spey_slot, script_len) == 524, "struct spey_slot.script_len");
+_Static_assert(offsetof(struct spey_slot, peer_addr) == 526, "struct spey_slot.peer_addr");
 
 /* the message that a file's descriptor is passed with (section 11). */
 struct spey_handover {

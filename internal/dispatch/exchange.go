@@ -56,6 +56,7 @@ type Request struct {
 	ClientLeft bool   // the client has ended its side already
 	RemoteAddr []byte // text, empty on a Unix socket
 	RemotePort []byte
+	Origin     *wire.Origin // what a proxy says of where the request came from; nil: nothing
 }
 
 // Memory is where the request's head, followed by a small body, is written. It is large enough for most.
@@ -111,8 +112,13 @@ func (e *Exchange) describe(r *Request) {
 	s.PathAt, s.PathLen = h.Path.At, h.Path.Len
 	s.QueryAt, s.QueryLen = h.Query.At, h.Query.Len
 	s.RequestID, s.Attempts, s.ReplyFlags = r.ID, 0, 0
-	s.RemoteAddrLen = uint8(copy(s.RemoteAddr[:], r.RemoteAddr))
-	s.RemotePortLen = uint8(copy(s.RemotePort[:], r.RemotePort))
+	addr, port := r.RemoteAddr, r.RemotePort
+	if o := r.Origin; o != nil {
+		addr, port = o.Addr, o.Port
+		describeOrigin(s, o)
+	}
+	s.RemoteAddrLen = uint8(copy(s.RemoteAddr[:], addr))
+	s.RemotePortLen = uint8(copy(s.RemotePort[:], port))
 	if left := uint32(bit(r.ClientLeft, 1)); atomic.LoadUint32(&s.ClientLeft) != left {
 		atomic.StoreUint32(&s.ClientLeft, left)
 	}
@@ -128,9 +134,23 @@ func (e *Exchange) describe(r *Request) {
 	}
 }
 
+func describeOrigin(s *wire.Slot, o *wire.Origin) {
+	s.OriginFlags = bit(o.Host.Len > 0, wire.OriginHost) | bit(o.HostPort, wire.OriginHostPort) |
+		bit(o.HasScript, wire.OriginScript) | bit(o.WholePath, wire.OriginWholePath)
+	s.ServerPort = o.ServerPort
+	s.HostAt, s.HostLen, s.HostName = o.Host.At, o.Host.Len, o.HostName
+	s.ScriptAt, s.ScriptLen = o.Script.At, o.Script.Len
+	s.PeerAddrLen = uint8(copy(s.PeerAddr[:], o.Peer))
+}
+
 func flags(r *Request) uint8 {
+	https := r.HTTPS
+	if r.Origin != nil {
+		https = r.Origin.HTTPS
+	}
 	return bit(r.Head.HeadOnly, wire.FlagHeadOnly) | bit(r.Head.Escaped, wire.FlagEscaped) |
-		bit(r.Head.Repeated, wire.FlagRepeated) | bit(r.HTTPS, wire.FlagHTTPS) | bit(r.HasBody, wire.FlagLength)
+		bit(r.Head.Repeated, wire.FlagRepeated) | bit(https, wire.FlagHTTPS) | bit(r.HasBody, wire.FlagLength) |
+		bit(r.Origin != nil, wire.FlagOrigin)
 }
 
 func bit(on bool, flag uint8) uint8 {

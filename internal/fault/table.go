@@ -103,6 +103,31 @@ var (
 		About: "The segment is one sealed memfd, made before the application is loaded. Making it fails when memory or file " +
 			"descriptors are short, or where memfd_create is forbidden (a seccomp profile).",
 	})
+	// ForwardedInvalid: a trusted proxy sent headers that cannot be believed.
+	ForwardedInvalid = declare(Fault{
+		Code: "SPY0013", Name: "ForwardedInvalid", Whose: Operator, Status: 400,
+		Text: "a trusted proxy sent headers that cannot be believed",
+		Hint: "have the proxy set its headers itself and remove those that clients send; docs/proxies.md shows how.",
+		About: "The peer is in `forwarded_allow_ips`, and headers by which it says who the client is, or by which scheme it came, are " +
+			"malformed or disagree. Most often the proxy passes on what its client has written. The log line says which rule was " +
+			"broken. At most 10 such lines are written a minute; requests beyond are refused, too, and counted.",
+	})
+	// PreambleInvalid: the PROXY protocol was spoken wrongly.
+	PreambleInvalid = declare(Fault{
+		Code: "SPY0014", Name: "PreambleInvalid", Whose: Operator, Status: 400,
+		Text: "a connection began with a malformed PROXY protocol header",
+		Hint: "compare the version that the proxy sends with --proxy-protocol.",
+		About: "The log line has the peer and what is wrong with the header. The connection was closed. At most 10 such lines are " +
+			"written a minute.",
+	})
+	// PreambleForbidden: the PROXY protocol was spoken by somebody who may not.
+	PreambleForbidden = declare(Fault{
+		Code: "SPY0015", Name: "PreambleForbidden", Whose: Operator, Status: 403,
+		Text: "a peer that is no proxy of ours spoke the PROXY protocol",
+		Hint: "if the peer is a proxy of yours, add its address to --proxy-allow-from.",
+		About: "Whoever may speak the PROXY protocol can claim any address, so only the peers in `proxy_allow_ips` may. The log line " +
+			"has the peer. The connection was closed. At most 10 such lines are written a minute.",
+	})
 )
 
 // The application's, while it loads. SPY01xx.

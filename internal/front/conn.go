@@ -17,12 +17,13 @@ import (
 type phase uint8
 
 const (
-	phaseHead   phase = iota // between requests, or reading a head
-	phaseBody                // reading a body
-	phaseSlot                // the request is complete and waits for a slot
-	phaseReply               // with the workers; the reply is sent as it comes
-	phaseFile                // the workers are done with it, and what is left of the reply is in a file
-	phaseLinger              // our side is closed; what still arrives is thrown away so that the client reads the last reply
+	phaseHead     phase = iota // between requests, or reading a head
+	phasePreamble              // before all requests: a header of the PROXY protocol may come
+	phaseBody                  // reading a body
+	phaseSlot                  // the request is complete and waits for a slot
+	phaseReply                 // with the workers; the reply is sent as it comes
+	phaseFile                  // the workers are done with it, and what is left of the reply is in a file
+	phaseLinger                // our side is closed; what still arrives is thrown away so that the client reads the last reply
 	phaseClosed
 )
 
@@ -39,9 +40,14 @@ type conn struct {
 	blocked   bool // the client has not taken what was sent last
 	waiting   bool // for a slot
 	streamed  bool // the request is with the workers, and its body still arrives
+	speaks    bool // may speak the PROXY protocol
+	relayed   bool // has spoken it
 	route     *Route
 	reads     int // of the socket that are left before the others have their turn
 
+	limits  *http1.Limits
+	telling uint64       // names of the headers in which a proxy is believed; 0: it is none, or not trusted
+	origin  *wire.Origin // memory for what a proxy says, once one has
 	parser  http1.Parser
 	head    wire.Head
 	headLen int

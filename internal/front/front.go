@@ -33,7 +33,8 @@ type Options struct {
 	SendTimeout   time.Duration // for a client to take some of a reply; 0: for ever
 	AbandonAfter  time.Duration // for a request to be started once its client has ended its side; 0: for ever
 	Connections   int           // at once, of all loops; 0: any number
-	Server        string        // the Server field's value
+	Proxies       Proxies
+	Server        string // the Server field's value
 	Log           *slog.Logger
 }
 
@@ -45,6 +46,7 @@ type Front struct {
 	nextID  atomic.Uint64
 	crowd   crowd
 	dropped dropped
+	doubts  quota // of proxies
 	routes  routes
 
 	abandoned atomic.Uint64 // requests whose clients left before they were started

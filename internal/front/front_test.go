@@ -22,6 +22,7 @@ import (
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/listen"
+	"speyside.dev/speyside/internal/proxy"
 	"speyside.dev/speyside/internal/slot"
 	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/spool"
@@ -62,7 +63,8 @@ func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*
 	}
 	options := front.Options{Limits: http1.Limits{Line: 8190, Fields: 100, FieldSize: 8190},
 		KeepAlive: time.Minute, HeaderTimeout: time.Minute, BodyTimeout: time.Minute, SendTimeout: time.Minute,
-		InMemory: 1 << 20, Rest: front.Route{LimitBody: 1 << 30}, Server: "speyside", Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+		InMemory: 1 << 20, Rest: front.Route{LimitBody: 1 << 30}, Server: "speyside",
+		Proxies: front.Proxies{Policy: proxy.New(proxy.Options{})}, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
 	change(&options)
 	front, err := front.New(options, spool, w.bells)
 	check(t, err)

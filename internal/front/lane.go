@@ -4,9 +4,7 @@ package front
 
 import (
 	"fmt"
-	"net/netip"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -48,14 +46,17 @@ type lane struct {
 
 	keepAlive, header, body, send, abandon, linger, idle, retry, scan *loop.Class
 
-	limits  http1.Limits
-	drained func() // not nil: draining, and called when nothing is in flight
+	limits   http1.Limits
+	trusting http1.Limits // of peers that are trusted proxies
+	drained  func()       // not nil: draining, and called when nothing is in flight
 }
 
 func newLane(f *Front, bell int) (*lane, error) {
 	l := &lane{front: f, open: map[*conn]struct{}{}, limits: f.options.Limits,
 		scratch: make([]byte, scratchSize), errors: make([]byte, 0, 1024),
 		runs: make([][]byte, 0, maxRuns), chunks: make([]byte, 0, maxRuns*chunkHeadMax)}
+	l.trusting = l.limits
+	l.limits.Kept = nil
 	var err error
 	if l.loop, err = loop.New(l, l.panicked); err != nil {
 		return nil, err
@@ -85,7 +86,7 @@ func (l *lane) opened(fd int, peer unix.Sockaddr, listener uint16) {
 	c := l.newConn()
 	c.socket.FD, c.transport = fd, &c.socket
 	c.request.Listener = listener
-	c.setPeer(peer)
+	c.setPeer(addressOf(peer))
 	var err error
 	if c.token, err = l.loop.Add(fd, c, loop.Socket); err != nil {
 		l.front.logged("watching a connection", err)
@@ -104,34 +105,14 @@ func (l *lane) newConn() *conn {
 	}
 	c := l.spare[n-1]
 	l.spare = l.spare[:n-1]
-	c.phase = phaseHead
 	return c
-}
-
-// setPeer formats the peer's address once for all requests of the connection. IPv4 addresses mapped into IPv6 are given
-// as IPv4, whatever the listener.
-func (c *conn) setPeer(peer unix.Sockaddr) {
-	ip, port := netip.Addr{}, 0
-	switch peer := peer.(type) {
-	case *unix.SockaddrInet4:
-		ip, port = netip.AddrFrom4(peer.Addr), peer.Port
-	case *unix.SockaddrInet6:
-		ip, port = netip.AddrFrom16(peer.Addr).Unmap(), peer.Port
-	default:
-		c.request.RemoteAddr, c.request.RemotePort = nil, nil
-		return
-	}
-	text := ip.AppendTo(c.peer[:0])
-	n := len(text)
-	text = strconv.AppendInt(text, int64(port), 10)
-	c.request.RemoteAddr, c.request.RemotePort = text[:n:n], text[n:]
 }
 
 // drain lets go of idle connections and calls done when no request is left.
 func (l *lane) drain(done func()) {
 	l.drained = done
 	for c := range l.open {
-		if c.phase == phaseHead && c.pending() == 0 {
+		if c.phase <= phasePreamble && c.pending() == 0 {
 			l.idle.Set(&c.timer, c)
 		}
 	}

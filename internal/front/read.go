@@ -26,6 +26,10 @@ func (c *conn) read() {
 			if !c.readHead() {
 				return
 			}
+		case phasePreamble:
+			if !c.readPreamble() {
+				return
+			}
 		case phaseBody:
 			if !c.readBody() {
 				return
@@ -93,14 +97,14 @@ func (c *conn) readHead() bool {
 		return false
 	}
 	c.head.Fields = e.Fields()
-	headLen, err := c.parser.Parse(memory[:n], &c.lane.limits, &c.head)
+	headLen, err := c.parser.Parse(memory[:n], c.limits, &c.head)
+	if err == nil && headLen > 0 {
+		err = c.begin(memory, headLen)
+	}
 	if err != nil {
 		c.lane.port.Cancel(e)
 		c.malformed(err)
 		return false
-	}
-	if headLen > 0 {
-		c.begin(memory, headLen)
 	}
 	if headLen > 0 && !c.head.Chunked && int64(headLen)+max(c.head.ContentLength, 0) <= int64(n) && !c.tooLarge(c.head.ContentLength) {
 		end := headLen + int(max(c.head.ContentLength, 0))
@@ -143,13 +147,15 @@ func (c *conn) readHeadGathered() bool {
 			if c.head.Fields == nil {
 				c.head.Fields = g.fields[:0]
 			}
-			headLen, err := c.parser.Parse(g.input, &c.lane.limits, &c.head)
+			headLen, err := c.parser.Parse(g.input, c.limits, &c.head)
+			if err == nil && headLen > 0 {
+				err = c.begin(g.input, headLen)
+			}
 			if err != nil {
 				c.malformed(err)
 				return false
 			}
 			if headLen > 0 {
-				c.begin(g.input, headLen)
 				return c.headComplete()
 			}
 			c.headStarted()
@@ -333,10 +339,24 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 }
 
 // begin takes down what is needed of a request whose head is complete.
-func (c *conn) begin(head []byte, headLen int) {
+func (c *conn) begin(head []byte, headLen int) *http1.Error {
 	c.headLen = headLen
-	c.route = c.lane.front.routes.find(c.head.Path.Of(head), c.head.Escaped)
 	c.setLabel(head)
+	err := c.findOrigin(head)
+	c.route = c.lane.front.routes.find(c.head.Path.Of(head), c.head.Escaped, c.root(head))
+	return err
+}
+
+// root is what of the path is not part of the path that the application sees.
+func (c *conn) root(head []byte) []byte {
+	o := c.request.Origin
+	switch {
+	case o != nil && o.WholePath:
+		return nil
+	case o != nil && o.HasScript:
+		return o.Script.Of(head)
+	}
+	return c.lane.front.routes.root
 }
 
 // setLabel keeps method and target for the log: the head's memory belongs to the worker once it has started.

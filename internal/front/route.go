@@ -16,18 +16,19 @@ type Route struct {
 
 // routes chooses the route of a request.
 type routes struct {
-	root string  // where the application is mounted; not part of the paths it sees
+	root []byte  // where the application is mounted; not part of the paths it sees
 	all  []Route // by falling length of their prefixes; the last one is that of all paths
 }
 
 func newRoutes(root string, given []Route, rest Route) routes {
 	all := append(slices.Clone(given), rest)
 	slices.SortStableFunc(all, func(a, b Route) int { return len(b.Prefix) - len(a.Prefix) })
-	return routes{root, all}
+	return routes{[]byte(root), all}
 }
 
-// find returns the route of a path as it was received. Decoding it is worth it only where there is a choice.
-func (r *routes) find(path []byte, escaped bool) *Route {
+// find returns the route of a path as it was received; root is not part of what the application sees of it. Decoding it is worth it only
+// where there is a choice.
+func (r *routes) find(path []byte, escaped bool, root []byte) *Route {
 	last := &r.all[len(r.all)-1]
 	if len(r.all) == 1 {
 		return last
@@ -35,7 +36,7 @@ func (r *routes) find(path []byte, escaped bool) *Route {
 	if escaped {
 		path = unescape(path)
 	}
-	if below, ok := bytes.CutPrefix(path, []byte(r.root)); ok && (len(below) == 0 || below[0] == '/') {
+	if below, ok := bytes.CutPrefix(path, root); ok && (len(below) == 0 || below[0] == '/') {
 		path = below
 	}
 	for i := range r.all {

@@ -10,7 +10,7 @@ func TestLongestPrefixOfThePathAsTheApplicationSeesItCounts(t *testing.T) {
 		"/upload/x": "/upload/", "/upload": "/up", "/shop/upload/x": "/upload/", "/": "", "/other": "", "/shop": "", "/shopping": "",
 		"/caf%C3%A9/1": "/caf\xc3\xa9", "/%75pload%2Fx": "/upload/", "/up%zz": "/up", "/%": "", "/u%7": "",
 	} {
-		if got := r.find([]byte(path), true).Prefix; got != want {
+		if got := r.find([]byte(path), true, r.root).Prefix; got != want {
 			t.Errorf("%s has the route %q instead of %q", path, got, want)
 		}
 	}

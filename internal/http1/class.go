@@ -5,17 +5,14 @@ const (
 	isToken      = 1 << iota // tchar, RFC 9110 5.6.2
 	isUnderscore             // a tchar that makes a field name ambiguous once it is an environ key
 	isTarget                 // part of a request target that needs no second look
-	isHost                   // unreserved or sub-delims, RFC 3986 3.2.2, without the percent sign
-	isLiteral                // within the brackets of an IP literal
 	isValue                  // field-vchar, SP or HTAB, RFC 9110 5.5
 	isHex
 )
 
 const (
-	digits   = "0123456789"
-	letters  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	hexadec  = digits + "abcdefABCDEF"
-	subDelim = "!$&'()*+,;="
+	digits  = "0123456789"
+	letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	hexadec = digits + "abcdefABCDEF"
 )
 
 // class is immutable after it is made.
@@ -29,8 +26,6 @@ func makeClass() (t [256]uint8) {
 	}
 	set("!#$%&'*+-.^_`|~"+digits+letters, isToken)
 	set("_", isUnderscore)
-	set("-._~"+subDelim+digits+letters, isHost)
-	set(":-._~"+subDelim+digits+letters, isLiteral)
 	set(hexadec, isHex)
 	for c := range 256 {
 		if c >= ' ' && c != 0x7f || c == '\t' {

@@ -2,14 +2,16 @@ package http1
 
 import (
 	"math"
+	"strings"
 
+	"speyside.dev/speyside/internal/authority"
 	"speyside.dev/speyside/internal/wire"
 )
 
 // field reads the line that ends where head ends:
 //
 //	field-line = field-name ":" OWS field-value OWS
-func (p *Parser) field(head []byte, rule Underscores, h *wire.Head) *Error {
+func (p *Parser) field(head []byte, limits *Limits, h *wire.Head) *Error {
 	i, seen := p.at, uint8(0)
 	for ; i < len(head); i++ {
 		c := class[head[i]]
@@ -29,8 +31,8 @@ func (p *Parser) field(head []byte, rule Underscores, h *wire.Head) *Error {
 	for end > at && (head[end-1] == ' ' || head[end-1] == '\t') {
 		end--
 	}
-	if seen&isUnderscore != 0 && rule != KeepUnderscores {
-		if rule == RefuseUnderscores {
+	if seen&isUnderscore != 0 && limits.Underscores != KeepUnderscores && !limits.keeps(name.Of(head)) {
+		if limits.Underscores == RefuseUnderscores {
 			return ErrUnderscore
 		}
 		h.Dropped, h.DroppedName = h.Dropped+1, name
@@ -52,6 +54,16 @@ func (p *Parser) field(head []byte, rule Underscores, h *wire.Head) *Error {
 	return nil
 }
 
+// keeps says whether fields of a name with an underscore are handed to the application whatever becomes of others.
+func (l *Limits) keeps(name []byte) bool {
+	for _, kept := range l.Kept {
+		if kept == "*" || strings.EqualFold(string(name), kept) {
+			return true
+		}
+	}
+	return false
+}
+
 // nameError says what is wrong with the name of a field line whose first i bytes are a token.
 func nameError(line []byte, i int) *Error {
 	if i == len(line) || line[i] != ' ' && line[i] != '\t' {
@@ -66,14 +78,13 @@ func nameError(line []byte, i int) *Error {
 // fewFields is how many fields the exact search in repeats may look through.
 const fewFields = 64
 
-// repeats says whether the last field may have the same name as one before it. One bit per length, first, middle and
-// last letter answers most; with many fields its word is taken, else a search settles it.
+// repeats says whether the last field may have the same name as one before it. One bit per name answers most; with many
+// fields its word is taken, else a search settles it.
 func (p *Parser) repeats(head []byte, h *wire.Head) bool {
 	last := h.Fields[len(h.Fields)-1].Name.Of(head)
-	kind := uint(last[0]|0x20) + uint(last[len(last)/2]|0x20)<<1 + uint(last[len(last)-1]|0x20)<<2 + uint(len(last))*5
-	bit := uint64(1) << (kind & 63)
-	if p.names&bit == 0 || h.Repeated {
-		p.names |= bit
+	bit := wire.NameBit(last)
+	if h.Names&bit == 0 || h.Repeated {
+		h.Names |= bit
 		return false
 	}
 	if len(h.Fields) > fewFields {
@@ -131,7 +142,7 @@ func (p *Parser) hostField(f *wire.Field, value []byte, h *wire.Head) *Error {
 	if p.host {
 		return ErrHostRepeated
 	}
-	if len(value) > 0 && !validHost(value) {
+	if len(value) > 0 && !authority.Valid(value) {
 		return ErrHost
 	}
 	p.host = true

@@ -3,6 +3,7 @@ package http1
 import (
 	"bytes"
 
+	"speyside.dev/speyside/internal/authority"
 	"speyside.dev/speyside/internal/wire"
 )
 
@@ -138,7 +139,7 @@ func (p *Parser) absoluteForm(head []byte, scheme int, h *wire.Head) *Error {
 			slash = at + i
 		}
 	}
-	if slash <= at || !validHost(head[at:slash]) {
+	if slash <= at || !authority.Valid(head[at:slash]) {
 		return ErrAuthority
 	}
 	p.absolute = true
@@ -149,37 +150,4 @@ func (p *Parser) absoluteForm(head []byte, scheme int, h *wire.Head) *Error {
 	}
 	h.Escaped = bytes.IndexByte(h.Path.Of(head), '%') >= 0
 	return nil
-}
-
-// validHost reads uri-host [ ":" port ] (RFC 9110 4.2, RFC 3986 3.2.2). User information is refused (RFC 9110 4.2.4),
-// and so is a port without a host.
-func validHost(s []byte) bool {
-	i := 0
-	if len(s) > 0 && s[0] == '[' {
-		for i = 1; i < len(s) && class[s[i]]&isLiteral != 0; {
-			i++
-		}
-		if i < 3 || i == len(s) || s[i] != ']' { // "[]" or no end
-			return false
-		}
-		i++
-	} else {
-		for i < len(s) && class[s[i]]&isHost != 0 || escape(s, i) {
-			i++
-		}
-	}
-	if i == 0 {
-		return false
-	}
-	if i < len(s) && s[i] == ':' {
-		for i++; i < len(s) && s[i]-'0' <= 9; {
-			i++
-		}
-	}
-	return i == len(s)
-}
-
-// escape says whether a percent sign at s[i] has its two digits.
-func escape(s []byte, i int) bool {
-	return i+2 < len(s) && s[i] == '%' && class[s[i+1]]&class[s[i+2]]&isHex != 0
 }

@@ -14,6 +14,7 @@ import (
 type Limits struct {
 	Line, Fields, FieldSize int
 	Underscores             Underscores // what becomes of names with an underscore
+	Kept                    []string    // names with one that are handed to the application in any case; "*": all
 }
 
 // Underscores says what becomes of a field whose name has an underscore: in the environ it could pass for one with a hyphen.
@@ -43,7 +44,6 @@ type Parser struct {
 	seen  int // no line end before this offset
 	count int // fields so far, the dropped ones too
 
-	names uint64 // one bit per kind of field name seen, see repeats
 	phase uint8
 
 	absolute bool // the target brought its own authority
@@ -97,7 +97,7 @@ func (p *Parser) Parse(buf []byte, limits *Limits, h *wire.Head) (n int, err *Er
 		if p.count++; p.count > limits.Fields && limits.Fields > 0 {
 			return 0, ErrTooManyFields
 		}
-		if err := p.field(buf[:cr], limits.Underscores, h); err != nil {
+		if err := p.field(buf[:cr], limits, h); err != nil {
 			return 0, err
 		}
 		p.at, p.seen = cr+2, cr+2

@@ -92,10 +92,7 @@ func (r resolver) find(setting *Setting, flag []string, app string) ([]string, S
 		}
 		return texts, Source("environment variable " + name)
 	}
-	if setting.Default == "" {
-		return nil, SourceDefault
-	}
-	return []string{setting.Default}, SourceDefault
+	return setting.defaults(), SourceDefault
 }
 
 func split(text, separator string) []string {
@@ -135,7 +132,7 @@ func parseFlags(args []string) (given map[string][]string, app string, err error
 			flags.VarP(flagTexts{&texts[i], setting.Meta}, setting.FlagName(), setting.Short, setting.Summary())
 		}
 	}
-	err = flags.Parse(args)
+	err = flags.Parse(withValues(args))
 	switch {
 	case err != nil:
 		return nil, "", usage(flags, err)
@@ -154,6 +151,23 @@ func parseFlags(args []string) (given map[string][]string, app string, err error
 		}
 	}
 	return given, flags.Arg(0), nil
+}
+
+// withValues gives a flag that may stand alone, and does, the value that it then has. As in gunicorn the next argument is its value
+// if it can be.
+func withValues(args []string) []string {
+	given := slices.Clone(args)
+	for i := range table {
+		setting := &table[i]
+		at := slices.Index(given, "--"+setting.FlagName())
+		if end := slices.Index(given, "--"); setting.Bare == "" || at < 0 || end >= 0 && end < at {
+			continue
+		}
+		if at+1 == len(given) || !setting.Check.OK(given[at+1]) {
+			given = slices.Insert(given, at+1, setting.Bare)
+		}
+	}
+	return given
 }
 
 // usage turns pflag's complaint into ours, with the flag that was probably meant.

@@ -32,6 +32,13 @@ type Settings struct {
 	HeaderMap string // drop, refuse or dangerous
 	RootPath  string // "" or /path, without a slash at its end
 
+	ForwardedAllowIPs   []string // addresses, networks, "*"
+	SecureSchemeHeaders []string // NAME=VALUE
+	ForwarderHeaders    []string
+	ProxyHeaders        string   // off, x-forwarded or forwarded
+	ProxyProtocol       string   // off, v1, v2 or auto
+	ProxyAllowIPs       []string // addresses, networks, "*"
+
 	LimitRequestLine      int // in bytes
 	LimitRequestFields    int
 	LimitRequestFieldSize int // in bytes

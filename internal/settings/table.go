@@ -11,6 +11,7 @@ type Setting struct {
 	Flag        string  // its long flag, where it is not Name with hyphens
 	Short       string  // its one-letter flag
 	Positional  bool    // it is the argument without a flag
+	Bare        string  // what its flag without a value means; empty: it has one always
 	Meta        string  // what stands for the value in --help
 	Type        Type    // how its text is read
 	Default     string  // as an operator would write it
@@ -38,6 +39,7 @@ const (
 	SectionAddresses   Section = "Addresses"
 	SectionWorkers     Section = "Workers"
 	SectionRequests    Section = "Requests"
+	SectionProxies     Section = "Proxies"
 	SectionLimits      Section = "Limits"
 	SectionBodies      Section = "Bodies"
 	SectionTimeouts    Section = "Timeouts"
@@ -46,7 +48,7 @@ const (
 
 // Sections returns the sections in the order of --help.
 func Sections() []Section {
-	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionLimits, SectionBodies, SectionTimeouts, SectionLogging}
+	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionProxies, SectionLimits, SectionBodies, SectionTimeouts, SectionLogging}
 }
 
 // MaxHead is the longest head of a request in bytes, which no limit exceeds.
@@ -71,6 +73,17 @@ func (s *Setting) FlagName() string {
 
 // EnvName returns the setting's own environment variable.
 func (s *Setting) EnvName() string { return "SPEYSIDE_" + strings.ToUpper(s.Name) }
+
+// defaults are the texts of the default; none: nothing is set.
+func (s *Setting) defaults() []string {
+	switch {
+	case s.Default == "":
+		return nil
+	case s.Type == List:
+		return split(s.Default, ",")
+	}
+	return []string{s.Default}
+}
 
 // Summary returns the first sentence of Doc, without its full stop.
 func (s *Setting) Summary() string {
@@ -172,6 +185,57 @@ var table = []Setting{
 			"a path that does not begin with it, as when a proxy has cut it off, stays whole. It begins with a slash and does not " +
 			"end with one.",
 		field: func(s *Settings) any { return &s.RootPath },
+	},
+	{
+		Name: "forwarded_allow_ips", Meta: "LIST", Type: List, Default: "127.0.0.1,::1", Section: SectionProxies, Since: "0.1",
+		Env: "FORWARDED_ALLOW_IPS", Reloadable: true, Gunicorn: "forwarded_allow_ips", Check: aNetwork,
+		Doc: "Proxies whose headers are believed. Addresses, networks such as 10.0.0.0/8, or * for anyone who connects, separated by " +
+			"commas; empty for none. A peer on a Unix socket always is believed. From others the headers of `secure_scheme_headers`, " +
+			"`forwarder_headers` and `proxy_headers` mean nothing. docs/proxies.md shows what to set for which proxy.",
+		field: func(s *Settings) any { return &s.ForwardedAllowIPs },
+	},
+	{
+		Name: "secure_scheme_headers", Meta: "LIST", Type: List,
+		Default:     "X-FORWARDED-PROTOCOL=ssl,X-FORWARDED-PROTO=https,X-FORWARDED-SSL=on",
+		DefaultText: "X-FORWARDED-PROTO=https, and two more", Section: SectionProxies, Since: "0.1",
+		Reloadable: true, Gunicorn: "secure_scheme_headers", Check: aSecureHeader,
+		Doc: "Headers of a trusted proxy that say https: NAME=VALUE, separated by commas. wsgi.url_scheme is https when such a header " +
+			"has this very value, and http when it has another. Two that disagree are answered with 400, since one of them is then " +
+			"not the proxy's. Default: X-FORWARDED-PROTOCOL=ssl,X-FORWARDED-PROTO=https,X-FORWARDED-SSL=on, gunicorn's.",
+		field: func(s *Settings) any { return &s.SecureSchemeHeaders },
+	},
+	{
+		Name: "forwarder_headers", Meta: "LIST", Type: List, Default: "SCRIPT_NAME,PATH_INFO", Section: SectionProxies, Since: "0.1",
+		Reloadable: true, Gunicorn: "forwarder_headers", Check: notEmpty,
+		Doc: "Headers with an underscore that a trusted proxy may send. They count whatever `header_map` says; separated by commas, " +
+			"* for all, empty for none. SCRIPT_NAME and PATH_INFO set what they are called; a path that begins with SCRIPT_NAME loses " +
+			"it. Others, as REMOTE_USER, become HTTP_REMOTE_USER. A proxy that passes such headers on from its clients must remove them.",
+		field: func(s *Settings) any { return &s.ForwarderHeaders },
+	},
+	{
+		Name: "proxy_headers", Meta: "FAMILY", Type: String, Default: "off", Section: SectionProxies, Since: "0.1", Reloadable: true,
+		Check: oneOf(proxyFamilies...),
+		Doc: "Headers of a trusted proxy that say who the client is: off, x-forwarded or forwarded. They set REMOTE_ADDR, REMOTE_PORT, " +
+			"SERVER_NAME, SERVER_PORT, HTTP_HOST and the scheme; X-Forwarded-Prefix sets SCRIPT_NAME. `forwarded` is RFC 7239. The client is the rightmost address that is " +
+			"not in `forwarded_allow_ips`. The other family is not believed, and malformed ones are answered with 400. " +
+			"The address that is connected stays in speyside.peer_addr.",
+		field: func(s *Settings) any { return &s.ProxyHeaders },
+	},
+	{
+		Name: "proxy_protocol", Bare: "auto", Meta: "MODE", Type: String, Default: "off", Section: SectionProxies, Since: "0.1",
+		Gunicorn: "proxy_protocol", Check: oneOf(proxyProtocols...),
+		Doc: "The PROXY protocol before the first request of a connection: off, v1, v2 or auto for both. The flag alone means auto. The " +
+			"address in it takes the place of the peer's, also where `forwarded_allow_ips` is asked. A connection without such a " +
+			"header is served as it is; a malformed one is answered with 400, and one from a peer that is not in `proxy_allow_ips` " +
+			"with 403.",
+		field: func(s *Settings) any { return &s.ProxyProtocol },
+	},
+	{
+		Name: "proxy_allow_ips", Flag: "proxy-allow-from", Meta: "LIST", Type: List, Default: "127.0.0.1,::1", Section: SectionProxies,
+		Since: "0.1", Gunicorn: "proxy_allow_ips", Check: aNetwork,
+		Doc: "Peers that may speak the PROXY protocol. Addresses, networks such as 10.0.0.0/8, or * for anyone, separated by " +
+			"commas; empty for none. A peer on a Unix socket always may.",
+		field: func(s *Settings) any { return &s.ProxyAllowIPs },
 	},
 	{
 		Name: "limit_request_line", Meta: "BYTES", Type: Int, Default: "8190", Section: SectionLimits, Since: "0.1",

@@ -63,7 +63,7 @@ func TestEveryFieldOfSettingsIsOneEntry(t *testing.T) {
 func TestEveryDefaultIsAllowed(t *testing.T) {
 	for _, s := range Table() {
 		if s.Default != "" {
-			if err := s.set(&Settings{}, []string{s.Default}, 2); err != nil {
+			if err := s.set(&Settings{}, s.defaults(), 2); err != nil {
 				t.Errorf("%s: default %q: %v", s.Name, s.Default, err)
 			}
 		}
@@ -87,7 +87,8 @@ func TestHelpListsEverySettingWithinEightyColumns(t *testing.T) {
 func TestGunicornsFlagsAreSpelledAsThere(t *testing.T) {
 	help := Help()
 	for _, flag := range []string{"-b, --bind", "-w, --workers", "-m, --umask", "--threads", "--backlog", "--chdir", "--pythonpath", "--keep-alive",
-		"--graceful-timeout", "--log-level", "--limit-request-line", "--limit-request-fields"} {
+		"--graceful-timeout", "--log-level", "--limit-request-line", "--limit-request-fields", "--forwarded-allow-ips",
+		"--forwarder-headers", "--proxy-protocol", "--proxy-allow-from"} {
 		if !strings.Contains(help, flag+" ") {
 			t.Errorf("--help lacks %s", flag)
 		}

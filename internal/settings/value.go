@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -68,6 +69,26 @@ func sizeUpTo(high int64, text string) Check {
 
 // headerMaps are gunicorn's values, in the order of http1.Underscores.
 var headerMaps = []string{"drop", "refuse", "dangerous"}
+
+var (
+	proxyFamilies  = []string{"off", "x-forwarded", "forwarded"}
+	proxyProtocols = []string{"off", "v1", "v2", "auto"}
+)
+
+// aNetwork refuses a network with bits beyond its mask, as gunicorn does: one of the two numbers is mistyped.
+var aNetwork = Check{"addresses, networks such as 10.0.0.0/8 without bits beyond the mask, or *", func(value any) bool {
+	text := value.(string)
+	if ip, err := netip.ParseAddr(text); text == "*" || err == nil && ip.Zone() == "" {
+		return true
+	}
+	network, err := netip.ParsePrefix(text)
+	return err == nil && network.Masked() == network
+}}
+
+var aSecureHeader = Check{"headers as NAME=VALUE", func(value any) bool {
+	name, secure, _ := strings.Cut(value.(string), "=")
+	return name != "" && secure != "" && !strings.ContainsAny(name, " \t:")
+}}
 
 func oneOf(words ...string) Check {
 	last := len(words) - 1

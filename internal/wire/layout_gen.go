@@ -58,6 +58,15 @@ const (
 	FlagRepeated = 4  // two fields of the request may have the same name and must be joined
 	FlagHTTPS    = 8  // the client came by https
 	FlagLength   = 16 // the request had a body, of BodyLen bytes (which may be 0): CONTENT_LENGTH is set
+	FlagOrigin   = 32 // the words from OriginFlags on count
+)
+
+// Values of Origin.
+const (
+	OriginHost      = 1 // HTTP_HOST is HostLen bytes at HostAt in the head, and SERVER_NAME the first HostName of them
+	OriginHostPort  = 2 // a colon and ServerPort follow in HTTP_HOST
+	OriginScript    = 4 // SCRIPT_NAME is ScriptLen bytes at ScriptAt in the head
+	OriginWholePath = 8 // SCRIPT_NAME is not cut off the path
 )
 
 // Values of Reply.
@@ -76,7 +85,7 @@ const (
 	SizeofWindow   = 192
 	SizeofPort     = 320
 	SizeofWorker   = 64
-	SizeofSlot     = 512
+	SizeofSlot     = 576
 	SizeofHandover = 24
 )
 
@@ -132,7 +141,7 @@ type Worker struct {
 	_       [48]byte
 }
 
-// Slot (512 bytes): one request and its reply.
+// Slot (576 bytes): one request and its reply.
 type Slot struct {
 	State         uint64 // atomic: state (bits 0-7), attempts (8-15), worker (16-31), generation (32-63)
 	Produced      uint32 // atomic: pieces published so far in this reply (by the worker)
@@ -165,8 +174,8 @@ type Slot struct {
 	BodyAt        uint64    // see the kinds
 	BodyLen       uint64    // bytes of the body
 	RequestID     uint64    // the front's counter
-	RemoteAddr    [48]uint8 // text of the peer's address; empty for a Unix socket
-	RemotePort    [6]uint8  // text of the peer's port
+	RemoteAddr    [48]uint8 // text of the client's address; empty for a Unix socket, or where nobody knows it
+	RemotePort    [6]uint8  // text of the client's port
 	RemoteAddrLen uint8     // bytes
 	RemotePortLen uint8     // bytes
 	_             [8]byte
@@ -178,6 +187,16 @@ type Slot struct {
 	Stream        [4]uint32  // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
 	Piece         [32]uint64 // block number (high half) and length (low half); piece 0 is the home block from ReplyHead on
 	_             [24]byte
+	OriginFlags   uint8     // Origin bits
+	PeerAddrLen   uint8     // bytes
+	ServerPort    uint16    // SERVER_PORT; 0: as the base environ has it
+	HostAt        uint16    // offset in the head
+	HostLen       uint16    // bytes
+	HostName      uint16    // bytes
+	ScriptAt      uint16    // offset in the head
+	ScriptLen     uint16    // bytes
+	PeerAddr      [48]uint8 // text of the address that is connected with the front, where that is not RemoteAddr
+	_             [2]byte
 }
 
 // Handover (24 bytes): the message that a file's descriptor is passed with (section 11).
@@ -224,7 +243,7 @@ var (
 	_ [4]byte    = [unsafe.Offsetof(Worker{}.Waiting)]byte{}
 	_ [8]byte    = [unsafe.Offsetof(Worker{}.Busy)]byte{}
 	_ [12]byte   = [unsafe.Offsetof(Worker{}.Pid)]byte{}
-	_ [512]byte  = [unsafe.Sizeof(Slot{})]byte{}
+	_ [576]byte  = [unsafe.Sizeof(Slot{})]byte{}
 	_ [0]byte    = [unsafe.Offsetof(Slot{}.State)]byte{}
 	_ [8]byte    = [unsafe.Offsetof(Slot{}.Produced)]byte{}
 	_ [12]byte   = [unsafe.Offsetof(Slot{}.Consumed)]byte{}
@@ -266,6 +285,15 @@ var (
 	_ [208]byte  = [unsafe.Offsetof(Slot{}.ReplyLength)]byte{}
 	_ [216]byte  = [unsafe.Offsetof(Slot{}.Stream)]byte{}
 	_ [232]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
+	_ [512]byte  = [unsafe.Offsetof(Slot{}.OriginFlags)]byte{}
+	_ [513]byte  = [unsafe.Offsetof(Slot{}.PeerAddrLen)]byte{}
+	_ [514]byte  = [unsafe.Offsetof(Slot{}.ServerPort)]byte{}
+	_ [516]byte  = [unsafe.Offsetof(Slot{}.HostAt)]byte{}
+	_ [518]byte  = [unsafe.Offsetof(Slot{}.HostLen)]byte{}
+	_ [520]byte  = [unsafe.Offsetof(Slot{}.HostName)]byte{}
+	_ [522]byte  = [unsafe.Offsetof(Slot{}.ScriptAt)]byte{}
+	_ [524]byte  = [unsafe.Offsetof(Slot{}.ScriptLen)]byte{}
+	_ [526]byte  = [unsafe.Offsetof(Slot{}.PeerAddr)]byte{}
 	_ [24]byte   = [unsafe.Sizeof(Handover{})]byte{}
 	_ [0]byte    = [unsafe.Offsetof(Handover{}.Slot)]byte{}
 	_ [4]byte    = [unsafe.Offsetof(Handover{}.Generation)]byte{}

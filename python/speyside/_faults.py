@@ -39,6 +39,15 @@ SPOOL_NOT_MADE: Final = "SPY0011"
 # No descriptor was left for a file that the application returned.
 DESCRIPTORS_USED_UP: Final = "SPY0012"
 
+# A trusted proxy sent headers that cannot be believed.
+FORWARDED_INVALID: Final = "SPY0013"
+
+# A connection began with a malformed PROXY protocol header.
+PREAMBLE_INVALID: Final = "SPY0014"
+
+# A peer that is no proxy of ours spoke the PROXY protocol.
+PREAMBLE_FORBIDDEN: Final = "SPY0015"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

@@ -215,6 +215,7 @@ class Front:
         kind: int | None = None,
         addr: bytes = b"127.0.0.1",
         port: bytes = b"54321",
+        peer: bytes = b"",
         large: bool = False,
         **words: int,
     ) -> int:
@@ -245,11 +246,11 @@ class Front:
             Flags=flags, MethodAt=0, MethodLen=len(method), TargetAt=target_at, TargetLen=len(target),
             PathAt=target_at, PathLen=len(path), QueryAt=min(target_at + len(path) + 1, len(head)), QueryLen=len(query),
             BodyKind=body_kind, BodyAt=body_at, BodyLen=len(body or b""), RemoteAddrLen=len(addr),
-            RemotePortLen=len(port), Produced=0, Consumed=0,
+            RemotePortLen=len(port), PeerAddrLen=len(peer), Produced=0, Consumed=0,
         )  # fmt: skip
         for name, number in (values | words).items():
             self.put("Slot", base, name, number)
-        for name, text in (("RemoteAddr", addr), ("RemotePort", port)):
+        for name, text in (("RemoteAddr", addr), ("RemotePort", port), ("PeerAddr", peer)):
             offset = base + STRUCTS["Slot"][name][0]
             self.memory[offset : offset + len(text)] = text
         generation = (self.get("Slot", base, "State") >> 32) + 1

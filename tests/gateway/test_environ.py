@@ -24,6 +24,7 @@ def test_every_key_of_pep_3333_is_there(front: Front) -> None:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "REMOTE_PORT": "54321",
+        "speyside.peer_addr": "127.0.0.1",
         "HTTP_HOST": "example.org:80",
         "HTTP_X_SOME_THING": "v",
     }
@@ -74,7 +75,7 @@ def test_nothing_of_one_request_is_in_the_next(front: Front) -> None:
     assert environ["QUERY_STRING"] == "" and environ["SERVER_PROTOCOL"] == "HTTP/1.1"
     assert environ["wsgi.url_scheme"] == "http"
     assert not {"left", "HTTP_X_A", "CONTENT_LENGTH"} & environ.keys()
-    assert environ["REMOTE_ADDR"] == environ["REMOTE_PORT"] == ""
+    assert environ["REMOTE_ADDR"] == environ["REMOTE_PORT"] == environ["speyside.peer_addr"] == ""
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_every_key_of_the_pep_is_there(server: Server) -> None:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
         "REMOTE_PORT": str(port),
+        "speyside.peer_addr": "127.0.0.1",
         "HTTP_HOST": "test.example",
         "wsgi.version": [1, 0],
         "wsgi.url_scheme": "http",
