@@ -28,7 +28,11 @@ type Exchange struct {
 	reply    Reply
 	worker   int    // who replies
 	produced uint32 // pieces published
-	consumed uint32 // pieces sent
+	consumed uint32 // pieces that the worker has back
+	begun    bool   // a piece was sent
+	first    int    // length of the first piece
+	stash    []stashed
+	aside    int // bytes of the stash that are in the spool
 	done     bool
 	cut      bool
 	pieces   [wire.Pieces]piece
@@ -89,7 +93,7 @@ func (e *Exchange) Submit(r *Request, receiver Receiver) {
 	e.body = r.Body
 	e.describe(r)
 	e.receiver, e.active, e.lost, e.slow = receiver, true, false, false
-	e.attempts, e.produced, e.consumed = 0, 0, 0
+	e.attempts, e.produced, e.consumed, e.begun = 0, 0, 0, false
 	e.done, e.cut, e.fileLost, e.reply = false, false, false, Reply{}
 	e.port.inFlight++
 	e.state = e.port.segment.Fill(e.slot, e.state.Generation()+1)
@@ -220,7 +224,10 @@ func (e *Exchange) Release() {
 		return
 	}
 	p := e.port
-	e.giveBack(e.produced - e.consumed)
+	e.takeFromStash(len(e.stash))
+	if blocks := e.giveBack(e.produced - e.consumed); blocks > 0 && e.done {
+		p.segment.Freed(e.worker, blocks)
+	}
 	e.dropFile()
 	if e.body != nil {
 		e.body.Release()

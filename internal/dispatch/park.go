@@ -7,17 +7,18 @@ import "bytes"
 // maxParked bounds the memory of a port for replies that are complete and that slow clients have not taken yet.
 const maxParked = 32 << 20
 
-// park moves the rest of a complete reply out of its worker's blocks. The worker is done with it and needs them for its next
-// reply; without this, one client that does not read would stop every large reply of that worker. A reply that is
-// not complete keeps its blocks: its own thread waits for its own client.
+// park moves the rest of a complete reply out of its worker's blocks, to memory and, when that is full, to the spool. The
+// worker is done with it and needs them for its next reply; without this, one client that does not read would stop every
+// large reply of that worker. A reply that is not complete keeps its blocks until somebody else waits: see Relieve.
 func (e *Exchange) park() {
-	if !e.done {
-		return
-	}
-	for n := range e.Pending() {
-		p := &e.pieces[(e.consumed+uint32(n))%uint32(len(e.pieces))]
-		if p.block == 0 || e.port.parked+len(p.memory) > maxParked {
+	for n := range int(e.produced - e.consumed) {
+		p := e.inRing(n)
+		if p.block == 0 {
 			continue
+		}
+		if e.port.parked+len(p.memory) > maxParked {
+			e.putAside()
+			return
 		}
 		e.copyPiece(p)
 		e.port.parked += len(p.memory)

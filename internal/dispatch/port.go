@@ -194,10 +194,13 @@ func (p *Port) Expired(*loop.Class) {
 			e.findLost()
 			continue
 		}
-		if p.look(e); e.active && e.done {
-			if e.slow {
-				e.park()
-			}
+		switch p.look(e); {
+		case !e.active:
+		case !e.done:
+			e.Relieve()
+		case e.slow:
+			e.park()
+		default:
 			e.slow = true
 		}
 	}

@@ -32,20 +32,28 @@ func (e *Exchange) Cut() bool { return e.cut }
 // Started reports that the head of the reply is known.
 func (e *Exchange) Started() bool { return e.produced > 0 }
 
-// Pending is how many pieces are published and not consumed.
-func (e *Exchange) Pending() int { return int(e.produced - e.consumed) }
+// Pending is how many pieces are published and not sent.
+func (e *Exchange) Pending() int { return len(e.stash) + int(e.produced-e.consumed) }
 
 // Piece returns the n-th pending piece. The first of a reply begins with the head, and the room before it is the front's:
-// see Headroom.
-func (e *Exchange) Piece(n int) []byte { return e.pieces[(e.consumed+uint32(n))%wire.Pieces].memory }
+// see Headroom. Nobody but the kernel may read the bytes: see hold.
+func (e *Exchange) Piece(n int) []byte {
+	if n < len(e.stash) {
+		return e.stash[n].memory
+	}
+	return e.inRing(n - len(e.stash)).memory
+}
+
+// inRing is the n-th piece that its worker does not have back.
+func (e *Exchange) inRing(n int) *piece { return &e.pieces[(e.consumed+uint32(n))%wire.Pieces] }
 
 // First reports whether the first pending piece is the reply's first.
-func (e *Exchange) First() bool { return e.consumed == 0 }
+func (e *Exchange) First() bool { return !e.begun }
 
 // Headroom is the home block from the start of the front's room to the end of piece 0; Piece(0) begins at offset Room.
 func (e *Exchange) Headroom() []byte {
 	home := e.port.segment.Home(e.slot)
-	return home[wire.ReplyHeadroom : wire.ReplyHead+len(e.pieces[0].memory)]
+	return home[wire.ReplyHeadroom : wire.ReplyHead+e.first]
 }
 
 // Room is how many bytes the front may write before piece 0.
@@ -56,17 +64,26 @@ func (e *Exchange) Consume(n int) {
 	if n == 0 {
 		return
 	}
-	e.giveBack(uint32(n))
-	atomic.StoreUint32(&e.port.segment.Slot(e.slot).Consumed, e.consumed)
-	if !e.done {
-		e.port.segment.Freed(e.worker, uint32(n))
+	e.begun = true
+	if n -= e.takeFromStash(n); n > 0 {
+		e.tellTaken(uint32(n), e.giveBack(uint32(n)))
 	}
 }
 
-// giveBack frees the blocks of the first n pending pieces. Piece 0 is the home block, which goes with the slot, and so is
+// tellTaken tells the worker that n more pieces are taken, and wakes it for the blocks that it has back.
+func (e *Exchange) tellTaken(n, blocks uint32) {
+	atomic.StoreUint32(&e.port.segment.Slot(e.slot).Consumed, e.consumed)
+	switch {
+	case !e.done:
+		e.port.segment.Freed(e.worker, n)
+	case blocks > 0:
+		e.port.segment.Freed(e.worker, blocks)
+	}
+}
+
+// giveBack frees the blocks of the first n pieces in the ring. Piece 0 is the home block, which goes with the slot, and so is
 // memory that was copied out.
-func (e *Exchange) giveBack(n uint32) {
-	blocks := uint32(0)
+func (e *Exchange) giveBack(n uint32) (blocks uint32) {
 	for ; n > 0; n-- {
 		p := &e.pieces[e.consumed%wire.Pieces]
 		if p.block != 0 {
@@ -79,9 +96,7 @@ func (e *Exchange) giveBack(n uint32) {
 		*p = piece{}
 		e.consumed++
 	}
-	if blocks > 0 && e.done {
-		e.port.segment.Freed(e.worker, blocks)
-	}
+	return blocks
 }
 
 // read takes over what the worker has published. Each word is read once and checked; fine is false for what no honest
@@ -139,6 +154,7 @@ func (e *Exchange) readHead(p *piece, length uint32) bool {
 	}
 	home := e.port.segment.Home(e.slot)
 	*p = piece{memory: home[wire.ReplyHead : wire.ReplyHead+length]}
+	e.first = int(length)
 	e.reply = Reply{
 		Status: home[wire.ReplyStatus : wire.ReplyStatus+status], Code: int(code), FieldsLen: int(fields),
 		HasLength: flags&wire.ReplyHasLength != 0, HasDate: flags&wire.ReplyHasDate != 0,
@@ -150,8 +166,8 @@ func (e *Exchange) readHead(p *piece, length uint32) bool {
 
 // copyOut frees a dead worker's blocks from a finished reply that is still being sent.
 func (e *Exchange) copyOut() {
-	for n := range e.Pending() {
-		if p := &e.pieces[(e.consumed+uint32(n))%wire.Pieces]; p.block != 0 {
+	for n := range int(e.produced - e.consumed) {
+		if p := e.inRing(n); p.block != 0 {
 			e.copyPiece(p)
 		}
 	}

@@ -24,6 +24,10 @@ func (c *conn) Progress(e *dispatch.Exchange) {
 	if c.composed == 0 && !c.compose(e) {
 		return
 	}
+	if c.blocked {
+		e.Relieve()
+		return
+	}
 	c.pump()
 }
 
@@ -77,6 +81,7 @@ func (c *conn) pump() {
 		if errno == unix.EAGAIN {
 			c.blocked = true
 			c.awaitTaking()
+			e.Relieve()
 			return
 		}
 		if errno != 0 {

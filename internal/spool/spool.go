@@ -21,6 +21,9 @@ import (
 // Room is the number of byte addresses that can be reserved at once, below the largest file of ext4 (16 TiB).
 const Room = 8 << 40
 
+// Grain is what extents begin and end at: pages of any machine, so that no two share one, and each can be mapped.
+const Grain = 64 << 10
+
 // Unknown is what is reserved for a body whose length is not known; a longer one is refused.
 const Unknown = 16 << 30
 
@@ -46,6 +49,7 @@ type span struct{ from, to int64 }
 type Extent struct {
 	spool  *Spool
 	span   span
+	size   int64 // bytes that may be written
 	Length int64 // bytes written
 }
 
@@ -89,15 +93,16 @@ func (s *Spool) Reserve(size int64) (*Extent, error) {
 	if s.limit > 0 && size != Unknown && s.taken.Load()+size > s.limit {
 		return nil, ErrFull // now, rather than in the middle of the body
 	}
+	room := roundUp(size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.free {
 		hole := &s.free[i]
-		if hole.to-hole.from < size {
+		if hole.to-hole.from < room {
 			continue
 		}
-		extent := &Extent{spool: s, span: span{hole.from, hole.from + size}}
-		hole.from += size
+		extent := &Extent{spool: s, span: span{hole.from, hole.from + room}, size: size}
+		hole.from += room
 		if hole.from == hole.to {
 			s.free = append(s.free[:i], s.free[i+1:]...)
 		}
@@ -106,14 +111,16 @@ func (s *Spool) Reserve(size int64) (*Extent, error) {
 	return nil, ErrFull
 }
 
-// At is the extent's offset in the file.
+func roundUp(size int64) int64 { return (size + Grain - 1) &^ (Grain - 1) }
+
+// At is the extent's offset in the file, a multiple of Grain.
 func (e *Extent) At() int64 { return e.span.from }
 
 // Write appends p. It returns ErrTooLong when the body outgrows its extent, ErrFull when the spool holds as much as it
 // may, or the system's error (a full disk).
 func (e *Extent) Write(p []byte) error {
 	s, size := e.spool, int64(len(p))
-	if e.Length+size > e.span.to-e.span.from {
+	if e.Length+size > e.size {
 		return ErrTooLong
 	}
 	if s.limit > 0 && s.taken.Add(size) > s.limit {
@@ -139,7 +146,7 @@ func (e *Extent) Release() {
 	}
 	if e.Length > 0 {
 		// A file system that cannot punch holes keeps the bytes until the room is written again.
-		_ = unix.Fallocate(int(s.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.span.from, e.Length)
+		_ = unix.Fallocate(int(s.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.span.from, roundUp(e.Length))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,10 +29,10 @@ GROWTH = 64 << 20
 MODES = {
     "slow head": ["-H", "-i", "1", "-x", "24"],
     "slow body": ["-B", "-i", "1", "-s", "8192", "-x", "10"],
-    "slow read": ["-X", "-w", "512", "-y", "1024", "-n", "2", "-z", "32"],
+    "slow read": ["-X", "-k", "2", "-w", "10", "-y", "20", "-n", "1", "-z", "32"],
     "ranges": ["-R", "-a", "5", "-b", "1000"],
 }
-TARGETS = {"slow read": "/large?blocks=8"}
+TARGETS = {"slow read": "/large?blocks=40"}  # more than the kernel keeps for one connection
 
 
 def attack(mode: str, port: int) -> subprocess.Popen[str]:
