@@ -20,6 +20,10 @@ import (
 )
 
 func (r *Server) makeFront() (err error) {
+	live, ready := "", ""
+	if r.settings.Health {
+		live, ready = r.settings.LivePath, r.settings.ReadyPath
+	}
 	bells := make([]int, len(r.ports))
 	for i, port := range r.ports {
 		bells[i] = int(port.Fd())
@@ -39,7 +43,7 @@ func (r *Server) makeFront() (err error) {
 		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(s), RootPath: s.RootPath,
 		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
-		AbandonAfter: s.AbandonAfter, Connections: r.connections(),
+		AbandonAfter: s.AbandonAfter, Connections: r.connections(), LivePath: live, ReadyPath: ready,
 		Server: "speyside", Log: r.log,
 	}, r.spool, bells)
 	return err
@@ -106,21 +110,28 @@ func (r *Server) listen(ctx context.Context, addresses []settings.Address) error
 }
 
 func (r *Server) open(ctx context.Context, address listen.Address) (listen.Address, error) {
-	options := listen.Options{Backlog: r.settings.Backlog, Mode: 0o777 &^ fs.FileMode(r.settings.Umask)}
-	bound, err := r.front.Listen(ctx, address, options)
-	name := url(address)
-	switch {
-	case errors.Is(err, listen.ErrInUse):
-		taken := fault.New(fault.AddressInUse, "%s is taken: another program listens there", name)
-		taken.Err = unix.EADDRINUSE // what make_server raises in a script
-		return bound, taken
-	case err != nil:
-		return bound, fault.New(fault.AddressNotBindable, "cannot listen on %s: %w", name, err)
+	bound, err := r.front.Listen(ctx, address, r.listening())
+	if err != nil {
+		return bound, notListening(address, err)
 	}
 	r.mu.Lock()
 	r.addresses = append(r.addresses, bound)
 	r.mu.Unlock()
 	return bound, nil
+}
+
+func (r *Server) listening() listen.Options {
+	return listen.Options{Backlog: r.settings.Backlog, Mode: 0o777 &^ fs.FileMode(r.settings.Umask)}
+}
+
+// notListening is the fault of an address that cannot be listened on.
+func notListening(address listen.Address, err error) error {
+	if errors.Is(err, listen.ErrInUse) {
+		taken := fault.New(fault.AddressInUse, "%s is taken: another program listens there", url(address))
+		taken.Err = unix.EADDRINUSE // what make_server raises in a script
+		return taken
+	}
+	return fault.New(fault.AddressNotBindable, "cannot listen on %s: %w", url(address), err)
 }
 
 // listenForScript answers make_server. What --bind says goes before what the script asks for.
@@ -165,8 +176,9 @@ func url(a listen.Address) string {
 	return settings.Address{Network: network, Host: host, Port: a.Port, Path: a.Path}.URL()
 }
 
-// ownDescriptors is what the front needs besides those of connections and workers: listeners, epolls, the log, and some to spare.
-const ownDescriptors = 64
+// ownDescriptors is what the front needs besides those of connections and workers: listeners, epolls, the log, health checks, the
+// control socket, and some to spare.
+const ownDescriptors = 128
 
 // connections is max_connections, or as many of them as the limit on descriptors leaves room for. The Go runtime has raised
 // the soft limit to the hard one when the program started; what it starts has the soft one that it found.

@@ -40,6 +40,7 @@ type Server struct {
 	front       *front.Front
 	reaper      *arbiter.Reaper
 	generations *generation.Succession
+	watched     watched
 
 	drainOnce sync.Once
 	drain     chan struct{}
@@ -85,6 +86,9 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 		if err := r.listen(context.Background(), s.Bind); err != nil {
 			return nil, errors.Join(err, r.front.Close())
 		}
+	}
+	if err := r.openHealth(context.Background()); err != nil {
+		return nil, errors.Join(err, r.front.Close())
 	}
 	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Log: r.log})
 	return r, nil
@@ -233,6 +237,7 @@ func cause(ctx context.Context) string {
 
 // close gives back what the server has of its own, after the loops have ended.
 func (r *Server) close() {
+	r.watched.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var errs []error

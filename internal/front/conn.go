@@ -9,6 +9,7 @@ import (
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/loop"
+	"speyside.dev/speyside/internal/observe"
 	"speyside.dev/speyside/internal/wire"
 )
 
@@ -60,6 +61,8 @@ type conn struct {
 	untaken  int   // bytes that the client had not taken when its time began anew
 
 	exchange *dispatch.Exchange
+	check    check // what the request asks of us
+	begun    int64 // when the request was put in line, by the loop's clock
 	facts    http1.RequestFacts
 	framing  http1.Framing
 	composed int   // bytes of our own head before the worker's fields; 0 until composed
@@ -183,6 +186,7 @@ func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 		"code", why.Code)
 	c.exchange, c.streamed = nil, false
 	if c.composed > 0 {
+		c.lane.values[observe.RepliesCutTotal]++
 		c.close() // the client sees the reply incomplete
 		return
 	}
@@ -203,6 +207,7 @@ func (c *conn) wait() {
 func (c *conn) refuse(status int, text string) {
 	clock := &c.lane.loop.Clock
 	reply := http1.AppendError(c.lane.errors[:0], status, text, clock.Date(), c.lane.front.options.Server, c.head.HeadOnly)
+	c.lane.values.CountReply(status)
 	_, _ = c.transport.Write(reply) // a client that does not even take this is not worth waiting for
 	c.hangUp()
 }

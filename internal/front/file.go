@@ -11,6 +11,7 @@ import (
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/loop"
+	"speyside.dev/speyside/internal/observe"
 )
 
 // A reply may end with part of a file. The exchange is over by then: worker and slot serve others, and the connection sends
@@ -193,6 +194,7 @@ func (c *conn) restSent() {
 func (c *conn) fileFailed(why string) {
 	c.lane.front.options.Log.Error("reply cut", "why", fault.FileCut.Text+": "+why, "request", string(c.label[:c.labelLen]),
 		"sent", c.rest.whole-c.rest.file.Left, "of", c.rest.whole, "code", fault.FileCut.Code)
+	c.lane.values[observe.RepliesCutTotal]++
 	c.reset()
 }
 

@@ -34,6 +34,8 @@ type Options struct {
 	AbandonAfter  time.Duration // for a request to be started once its client has ended its side; 0: for ever
 	Connections   int           // at once, of all loops; 0: any number
 	Proxies       Proxies
+	LivePath      string // of health checks; empty: there are none
+	ReadyPath     string
 	Server        string // the Server field's value
 	Log           *slog.Logger
 }
@@ -49,7 +51,7 @@ type Front struct {
 	doubts  quota // of proxies
 	routes  routes
 
-	abandoned atomic.Uint64 // requests whose clients left before they were started
+	draining atomic.Bool
 
 	mu        sync.Mutex
 	listeners []*listen.Listener
@@ -112,6 +114,7 @@ func (f *Front) Accept() {
 // Drain stops listening, answers what was accepted, and returns when no connection has a request left, or with the
 // context's error. Idle connections are closed after they have been idle for a second more: a request may be on its way.
 func (f *Front) Drain(ctx context.Context) error {
+	f.draining.Store(true)
 	deaf := new(atomic.Int32)
 	deaf.Store(int32(len(f.lanes)))
 	drained := make(chan struct{}, len(f.lanes))

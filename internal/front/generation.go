@@ -4,6 +4,7 @@ package front
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,11 +20,15 @@ type Generation struct {
 	front   *Front
 	segment *slot.Segment
 	ports   []*dispatch.Port
+	up      atomic.Int32 // workers that are there
+
+	mu    sync.Mutex
+	there map[int]bool // their numbers
 }
 
 // NewGeneration returns the front's side of a segment, which must have a port per loop. It takes no requests before [Front.Switch].
 func (f *Front) NewGeneration(segment *slot.Segment) *Generation {
-	g := &Generation{front: f, segment: segment}
+	g := &Generation{front: f, segment: segment, there: map[int]bool{}}
 	queue := slot.NewQueue(segment)
 	for i := range f.lanes {
 		g.ports = append(g.ports, dispatch.NewPort(segment, queue, f.spool, i, f.options.InMemory))
@@ -48,12 +53,28 @@ func (g *Generation) onEachLane(do func(*lane, *dispatch.Port), done func()) {
 // Switch gives the generation the line: requests that no worker has claimed yet, and all that come. It calls switched when
 // every loop has done so.
 func (f *Front) Switch(g *Generation, switched func()) {
-	g.onEachLane((*lane).install, switched)
+	g.onEachLane(func(l *lane, p *dispatch.Port) { l.install(g, p) }, switched)
+}
+
+// WorkerReady says that worker w claims.
+func (g *Generation) WorkerReady(w int) { g.count(w, true) }
+
+// count notes whether worker w is there.
+func (g *Generation) count(w int, there bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if there {
+		g.there[w] = true
+	} else {
+		delete(g.there, w)
+	}
+	g.up.Store(int32(len(g.there)))
 }
 
 // WorkerDied takes back what worker w had, on every loop, and then calls acknowledged: from there on the number may be given to
 // another process.
 func (g *Generation) WorkerDied(w int, acknowledged func()) {
+	g.count(w, false)
 	g.onEachLane(func(_ *lane, p *dispatch.Port) { p.WorkerDied(w) }, func() {
 		g.segment.ClearWorker(w)
 		acknowledged()
@@ -91,10 +112,10 @@ type retiring struct {
 	done func()
 }
 
-// install makes p the port that takes the loop's requests.
-func (l *lane) install(p *dispatch.Port) {
+// install makes p, which is the generation's, the port that takes the loop's requests.
+func (l *lane) install(g *Generation, p *dispatch.Port) {
 	before := l.port
-	l.port = p
+	l.port, l.line = p, g
 	if !slices.Contains(l.ports, p) {
 		p.Attach(l.loop, l.scan)
 		l.ports = append(l.ports, p)

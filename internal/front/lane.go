@@ -5,6 +5,7 @@ package front
 import (
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +13,7 @@ import (
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/loop"
+	"speyside.dev/speyside/internal/observe"
 )
 
 const (
@@ -33,6 +35,9 @@ type lane struct {
 	port     *dispatch.Port   // that takes the requests; nil before the first generation
 	ports    []*dispatch.Port // of all generations that are left
 	retiring []retiring
+	line     *Generation // that the port belongs to
+	values   observe.Values
+	asked    atomic.Int32 // questions from other goroutines that are not answered yet
 
 	entrance entrance
 	open     map[*conn]struct{}
@@ -95,6 +100,7 @@ func (l *lane) opened(fd int, peer unix.Sockaddr, listener uint16) {
 		return
 	}
 	l.open[c] = struct{}{}
+	l.values[observe.ConnectionsTotal]++
 	l.header.Set(&c.timer, c)
 }
 

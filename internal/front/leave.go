@@ -2,7 +2,11 @@
 
 package front
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"speyside.dev/speyside/internal/observe"
+)
 
 // A client that resets its connection is gone: what it asked is taken out of line, or its worker told. One that ends its
 // side (FIN) has left most often, and may as well be one that has no more to ask and waits for the answer, which it gets.
@@ -63,8 +67,9 @@ func (c *conn) withdraw(reason string) bool {
 		}
 		c.exchange = nil
 	}
-	f := c.lane.front
-	f.options.Log.Debug("request abandoned", "reason", reason, "client", string(c.request.RemoteAddr),
-		"request", string(c.label[:c.labelLen]), "abandoned", f.abandoned.Add(1))
+	l := c.lane
+	l.values[observe.RequestsAbandonedTotal]++
+	l.front.options.Log.Debug("request abandoned", "reason", reason, "client", string(c.request.RemoteAddr),
+		"request", string(c.label[:c.labelLen]), "abandoned", l.values[observe.RequestsAbandonedTotal])
 	return true
 }

@@ -10,6 +10,7 @@ import (
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/http1"
+	"speyside.dev/speyside/internal/observe"
 	"speyside.dev/speyside/internal/spool"
 	"speyside.dev/speyside/internal/wire"
 )
@@ -87,6 +88,9 @@ func (c *conn) readHead() bool {
 	}
 	e := c.lane.port.Acquire()
 	if e == nil {
+		if c.lane.front.options.LivePath != "" {
+			return c.readHeadGathered() // it may be a health check, which needs no slot
+		}
 		c.wait()
 		return false
 	}
@@ -106,7 +110,7 @@ func (c *conn) readHead() bool {
 		c.malformed(err)
 		return false
 	}
-	if headLen > 0 && !c.head.Chunked && int64(headLen)+max(c.head.ContentLength, 0) <= int64(n) && !c.tooLarge(c.head.ContentLength) {
+	if headLen > 0 && c.check == checkNone && !c.head.Chunked && int64(headLen)+max(c.head.ContentLength, 0) <= int64(n) && !c.tooLarge(c.head.ContentLength) {
 		end := headLen + int(max(c.head.ContentLength, 0))
 		if end < n {
 			g := c.wantGather()
@@ -186,6 +190,9 @@ func (c *conn) receiveGathered() bool {
 
 // headComplete decides how the body is read. The head lies at the start of the gather.
 func (c *conn) headComplete() bool {
+	if c.check != checkNone {
+		return c.answerCheck()
+	}
 	headLen := c.headLen
 	c.body.Reset(&c.head)
 	size, known := c.body.Length()
@@ -332,6 +339,8 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 	r.HasBody = c.head.Chunked && !c.streamed || c.head.ContentLength >= 0
 	r.ID = c.lane.front.nextID.Add(1)
 	c.facts = http1.RequestFacts{Minor: c.head.Minor, HeadOnly: c.head.HeadOnly, KeepAlive: c.head.KeepAlive}
+	c.lane.values[observe.RequestsTotal]++
+	c.begun = c.lane.loop.Clock.Nanos
 	c.exchange, c.phase = e, phaseReply
 	c.composed, c.sent, c.ended = 0, 0, false
 	e.Submit(r, c)
@@ -341,6 +350,7 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 // begin takes down what is needed of a request whose head is complete.
 func (c *conn) begin(head []byte, headLen int) *http1.Error {
 	c.headLen = headLen
+	c.check = c.lane.front.options.checkOf(c.head.Path.Of(head))
 	c.setLabel(head)
 	err := c.findOrigin(head)
 	c.route = c.lane.front.routes.find(c.head.Path.Of(head), c.head.Escaped, c.root(head))

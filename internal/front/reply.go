@@ -9,6 +9,7 @@ import (
 
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/http1"
+	"speyside.dev/speyside/internal/observe"
 )
 
 const (
@@ -51,8 +52,7 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 		reply.BodySize += e.FileLen()
 	}
 	// What follows a body that is not read to its end cannot be told from it.
-	c.facts.KeepAlive = c.facts.KeepAlive && !c.streamed && c.lane.drained == nil && c.lane.front.options.KeepAlive > 0 &&
-		!c.lane.front.crowd.full()
+	c.facts.KeepAlive = c.facts.KeepAlive && !c.streamed && c.mayStay()
 	c.framing = http1.Frame(c.facts, &reply)
 	c.bodyLeft = -1
 	if reply.HasLength {
@@ -208,6 +208,7 @@ func (c *conn) finish(e *dispatch.Exchange) {
 // conclude goes on with the connection after its reply was sent, as the framing says.
 func (c *conn) conclude(cut bool) {
 	if cut || c.bodyLeft > 0 && !c.framing.NoBody {
+		c.lane.values[observe.RepliesCutTotal]++
 		c.reset()
 		return
 	}
@@ -215,6 +216,14 @@ func (c *conn) conclude(cut bool) {
 		c.hangUp()
 		return
 	}
+	c.renew()
+	if c.readable || c.pending() > 0 {
+		c.read()
+	}
+}
+
+// renew makes the connection ready for its next request.
+func (c *conn) renew() {
 	c.phase = phaseHead
 	c.parser.Reset()
 	c.head.Fields = nil
@@ -224,9 +233,11 @@ func (c *conn) conclude(cut bool) {
 		c.lane.keepAlive.Set(&c.timer, c)
 		c.lane.front.crowd.look()
 	}
-	if c.readable || c.pending() > 0 {
-		c.read()
-	}
+}
+
+// mayStay reports that connections are kept after a reply.
+func (c *conn) mayStay() bool {
+	return c.lane.drained == nil && c.lane.front.options.KeepAlive > 0 && !c.lane.front.crowd.full()
 }
 
 // reset closes so that the client sees the reply incomplete, also where only the connection's end delimits it.

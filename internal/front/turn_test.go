@@ -48,7 +48,8 @@ func TestClientThatNeverStopsSendingLeavesTheLoopToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	f.lanes[0].install(f.NewGeneration(segment).ports[0])
+	g := f.NewGeneration(segment)
+	f.lanes[0].install(g, g.ports[0])
 	for name, phase := range map[string]phase{"a body": phaseBody, "what nobody wants": phaseLinger} {
 		client := &endless{}
 		c := f.lanes[0].newConn()

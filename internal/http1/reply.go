@@ -129,6 +129,9 @@ func AppendChunkHead(dst []byte, n int) []byte {
 // retryAfter is when a client may try again after a 503 (RFC 9110 10.2.3): what is full now may have room then.
 const retryAfter = "Retry-After: 5\r\n"
 
+// allow is what may be asked of the resources that are the front's own (RFC 9110 15.5.6).
+const allow = "Allow: GET, HEAD\r\n"
+
 // AppendError appends a whole reply that the front gives by itself, after which the connection closes. text is the
 // body, for a person to read.
 func AppendError(dst []byte, status int, text string, date []byte, server string, headOnly bool) []byte {
@@ -143,7 +146,10 @@ func AppendError(dst []byte, status int, text string, date []byte, server string
 		dst = append(dst, server...)
 		dst = append(dst, "\r\n"...)
 	}
-	if status == 503 {
+	switch status {
+	case 405:
+		dst = append(dst, allow...)
+	case 503:
 		dst = append(dst, retryAfter...)
 	}
 	dst = append(dst, "Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"...)

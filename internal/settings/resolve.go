@@ -209,25 +209,40 @@ func (s *Settings) finish() error {
 			*limit = MaxHead
 		}
 	}
-	return s.finishBind()
+	if s.LivePath == s.ReadyPath {
+		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
+	}
+	if err := s.finishBind("bind", s.Bind, nil); err != nil {
+		return err
+	}
+	return s.finishBind("admin_bind", s.AdminBind, s.Bind)
 }
 
-func (s *Settings) finishBind() error {
-	for i, a := range s.Bind {
+// finishBind completes the addresses of one setting; no address may be there twice, nor be one of others.
+func (s *Settings) finishBind(name string, addresses, others []Address) error {
+	for i, a := range addresses {
 		if a.Network == "unix" {
-			s.Bind[i].Path = absolute(s.Chdir, a.Path)
+			addresses[i].Path = absolute(s.Chdir, a.Path)
 		}
-		why := ""
-		if len(s.Bind[i].Path) > maxUnixPath {
-			why = fmt.Sprintf("the path of a Unix socket has at most %d bytes, and %s has %d", maxUnixPath, s.Bind[i].Path, len(s.Bind[i].Path))
-		} else if slices.Contains(s.Bind[:i], s.Bind[i]) && a.Port+len(a.Path) != 0 {
+		why, taken := "", a.Port+len(a.Path) != 0
+		switch {
+		case len(addresses[i].Path) > maxUnixPath:
+			why = tooLong(addresses[i].Path)
+		case slices.Contains(addresses[:i], addresses[i]) && taken:
 			why = "it is there twice"
+		case slices.Contains(others, addresses[i]) && taken:
+			why = "the application is served there"
 		}
 		if why != "" {
-			return fault.New(fault.SettingInvalid, "setting bind is %q (from %s): %s", a, s.Source("bind"), why)
+			return fault.New(fault.SettingInvalid, "setting %s is %q (from %s): %s", name, a, s.Source(name), why)
 		}
 	}
 	return nil
+}
+
+// tooLong says why a path cannot be that of a Unix socket.
+func tooLong(path string) string {
+	return fmt.Sprintf("the path of a Unix socket has at most %d bytes, and %s has %d", maxUnixPath, path, len(path))
 }
 
 func absolute(base, path string) string {

@@ -21,9 +21,10 @@ type Settings struct {
 	PythonPath []string // absolute
 	Python     string   // absolute or a name to look up in PATH; empty: to be found
 
-	Bind    []Address // at least one; the paths of Unix sockets are absolute
-	Backlog int
-	Umask   int
+	Bind      []Address // at least one; the paths of Unix sockets are absolute
+	Backlog   int
+	AdminBind []Address // for health checks alone; the paths of Unix sockets are absolute
+	Umask     int
 
 	Workers int
 	Threads int
@@ -58,6 +59,10 @@ type Settings struct {
 	SendTimeout     time.Duration // 0: wait for ever
 	AbandonAfter    time.Duration // 0: never
 	GracefulTimeout time.Duration // 0: do not wait
+
+	Health    bool   // checks are answered on Bind
+	LivePath  string // of health checks
+	ReadyPath string
 
 	LogLevel slog.Level
 

@@ -43,12 +43,14 @@ const (
 	SectionLimits      Section = "Limits"
 	SectionBodies      Section = "Bodies"
 	SectionTimeouts    Section = "Timeouts"
+	SectionHealth      Section = "Health checks"
 	SectionLogging     Section = "Logging"
 )
 
 // Sections returns the sections in the order of --help.
 func Sections() []Section {
-	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionProxies, SectionLimits, SectionBodies, SectionTimeouts, SectionLogging}
+	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionProxies, SectionLimits, SectionBodies,
+		SectionTimeouts, SectionHealth, SectionLogging}
 }
 
 // MaxHead is the longest head of a request in bytes, which no limit exceeds.
@@ -357,6 +359,30 @@ var table = []Setting{
 		Doc: "How long a stop waits for requests that are being served. Seconds, or a duration such as 1m30s; 0 does not wait. " +
 			"It begins with INT or TERM; what is not finished then is cut off.",
 		field: func(s *Settings) any { return &s.GracefulTimeout },
+	},
+	{
+		Name: "health", Meta: "on|off", Type: Bool, Default: "off", Section: SectionHealth, Since: "0.1", Check: aSwitch,
+		Doc: "Answer health checks on the addresses of the application. on or off. With on, GET and HEAD of `live_path` and `ready_path` are " +
+			"answered without a worker, whatever the application has there; see operating.md.",
+		field: func(s *Settings) any { return &s.Health },
+	},
+	{
+		Name: "admin_bind", Meta: "ADDRESS", Type: Addresses, DefaultText: "none", Section: SectionHealth, Since: "0.1", Check: anAddress,
+		Doc: "Where to listen for health checks alone, as in `bind`; repeatable. Nothing of the application is served there. It answers " +
+			"from the start, while the application loads, and to the end of a stop.",
+		field: func(s *Settings) any { return &s.AdminBind },
+	},
+	{
+		Name: "live_path", Meta: "PATH", Type: String, Default: "/-/live", Section: SectionHealth, Since: "0.1", Check: aCheckPath,
+		Doc: "Path of the health check that says whether the server runs. It is compared with the path as it was received, the " +
+			"`root_path` included. It begins with a slash.",
+		field: func(s *Settings) any { return &s.LivePath },
+	},
+	{
+		Name: "ready_path", Meta: "PATH", Type: String, Default: "/-/ready", Section: SectionHealth, Since: "0.1", Check: aCheckPath,
+		Doc: "Path of the health check that says whether a request that came now would be served. 200, or 503 with the reason: no worker is up, " +
+			"every slot is in use, the server drains. It is compared as `live_path` is.",
+		field: func(s *Settings) any { return &s.ReadyPath },
 	},
 	{
 		Name: "loglevel", Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",

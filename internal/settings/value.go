@@ -47,6 +47,11 @@ var (
 		return path == "" || path[0] == '/' && path[len(path)-1] != '/'
 	}}
 
+	aCheckPath = Check{"a path that begins with a slash, without a question mark", func(value any) bool {
+		path := value.(string)
+		return strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "?# ")
+	}}
+
 	aSwitch = Check{"on or off", func(any) bool { return true }}
 	aRoute  = Check{"a path prefix and what is different there: '/upload/ stream_request=on'", func(any) bool { return true }}
 

@@ -1,0 +1,257 @@
+//go:build linux
+
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"speyside.dev/speyside/internal/http1"
+	"speyside.dev/speyside/internal/listen"
+	"speyside.dev/speyside/internal/wire"
+)
+
+const (
+	// patience is how long a client may take to send its request, and to take its answer.
+	patience = 5 * time.Second
+	// headRoom is the longest request in bytes.
+	headRoom = 8 << 10
+	// goneEvery is how often it is seen whether a client that waits for its answer is still there.
+	goneEvery = time.Second
+	// acceptAgain is when a listener is looked at again after it failed, for want of descriptors for instance.
+	acceptAgain = 100 * time.Millisecond
+)
+
+// request is what a client wants. It has no body.
+type request struct {
+	method, path, query string
+}
+
+// reply is the answer, after which the connection ends.
+type reply struct {
+	status int
+	kind   string // of the body
+	allow  string // the methods that there are, with 405
+	body   []byte
+}
+
+// server answers one request on each connection. Every connection has a goroutine of its own, of which there are so many and
+// no more: a new one takes the place of the one that has been silent longest. A client can hang, send anything or leave: it
+// costs nobody else.
+type server struct {
+	listener net.Listener
+	remove   func()
+	admit    func(net.Conn) error // nil: everybody is
+	answer   func(context.Context, request) reply
+	log      *slog.Logger
+
+	mu     sync.Mutex
+	silent []net.Conn // that have not sent their request yet, oldest first
+	places chan struct{}
+	ctx    context.Context
+	cancel context.CancelFunc
+	all    sync.WaitGroup
+}
+
+// newServer serves on a listener until close, most connections at a time.
+func newServer(l net.Listener, remove func(), most int, log *slog.Logger) *server {
+	s := &server{listener: l, remove: remove, log: log, places: make(chan struct{}, most)}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// open listens on an address of the kind that the application has.
+func open(ctx context.Context, address listen.Address, options listen.Options) (net.Listener, listen.Address, func(), error) {
+	l, err := listen.Open(ctx, address, options)
+	if err != nil {
+		return nil, address, nil, err
+	}
+	remove := func() { _ = l.Close() }
+	descriptor, err := unix.FcntlInt(uintptr(l.FD), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		remove()
+		return nil, address, nil, err
+	}
+	file := os.NewFile(uintptr(descriptor), "listener")
+	defer file.Close()
+	listener, err := net.FileListener(file)
+	if err != nil {
+		remove()
+		return nil, address, nil, err
+	}
+	return listener, l.Address, remove, nil
+}
+
+// run accepts until close.
+func (s *server) run() {
+	for {
+		c, err := s.listener.Accept()
+		switch {
+		case err == nil:
+			s.take(c)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			time.Sleep(acceptAgain)
+		}
+	}
+}
+
+func (s *server) take(c net.Conn) {
+	select {
+	case s.places <- struct{}{}:
+	default:
+		if !s.closeOldest() {
+			_ = c.Close()
+			return
+		}
+		s.places <- struct{}{}
+	}
+	s.mu.Lock()
+	s.silent = append(s.silent, c)
+	s.mu.Unlock()
+	s.all.Add(1)
+	go func() {
+		defer func() {
+			s.heard(c)
+			_ = c.Close()
+			<-s.places
+			s.all.Done()
+		}()
+		s.serve(c)
+	}()
+}
+
+// closeOldest makes room. It reports false when all have been heard, and wait for their answers.
+func (s *server) closeOldest() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.silent) == 0 {
+		return false
+	}
+	_ = s.silent[0].Close()
+	s.silent = s.silent[1:]
+	return true
+}
+
+// heard says that the connection's request is there, or never will be.
+func (s *server) heard(c net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = slices.DeleteFunc(s.silent, func(other net.Conn) bool { return other == c })
+}
+
+// close ends what waits for its answer with what there is to say at the end, and returns when it is said.
+func (s *server) close() {
+	_ = s.listener.Close()
+	s.remove()
+	s.cancel()
+	s.all.Wait()
+}
+
+func (s *server) serve(c net.Conn) {
+	_ = c.SetDeadline(time.Now().Add(patience))
+	if s.admit != nil {
+		if err := s.admit(c); err != nil {
+			s.log.Warn("control refused", "why", err)
+			s.write(c, reply{status: 403, body: []byte("You may not control this server.\n")}, false)
+			return
+		}
+	}
+	q, headOnly, refusal := readRequest(c)
+	if refusal != nil {
+		if refusal.Status != 0 {
+			s.write(c, reply{status: refusal.Status, body: []byte(refusal.Error() + "\n")}, headOnly)
+		}
+		return
+	}
+	s.heard(c)
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	go watch(ctx, c, cancel)
+	answer := s.answer(ctx, q)
+	_ = c.SetDeadline(time.Now().Add(patience))
+	s.write(c, answer, headOnly)
+}
+
+// readRequest reads a head. A refusal without status is a client that left or hangs.
+func readRequest(c net.Conn) (q request, headOnly bool, refusal *http1.Error) {
+	memory := make([]byte, headRoom)
+	var parser http1.Parser
+	head := wire.Head{Fields: make([]wire.Field, 0, 64)}
+	for n := 0; n < len(memory); {
+		got, err := c.Read(memory[n:])
+		n += got
+		length, refusal := parser.Parse(memory[:n], &http1.Limits{Fields: cap(head.Fields)}, &head)
+		switch {
+		case refusal != nil:
+			return q, false, refusal
+		case length > 0:
+			return request{string(head.Method.Of(memory)), string(head.Path.Of(memory)), string(head.Query.Of(memory))}, head.HeadOnly, nil
+		case err != nil:
+			return q, false, &http1.Error{}
+		}
+	}
+	return q, false, http1.ErrHeadLong
+}
+
+// watch ends the wait of a client that has gone. One that has only ended its side has not.
+func watch(ctx context.Context, c net.Conn, gone func()) {
+	socket, ok := c.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return
+	}
+	tick := time.NewTicker(goneEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		_ = raw.Control(func(fd uintptr) {
+			events := []unix.PollFd{{Fd: int32(fd)}}
+			if n, _ := unix.Poll(events, 0); n > 0 && events[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0 {
+				gone()
+			}
+		})
+	}
+}
+
+// reasons are those that http1 has not.
+var reasons = map[int]string{200: "OK", 202: "Accepted"}
+
+func (s *server) write(c net.Conn, r reply, headOnly bool) {
+	reason := reasons[r.status]
+	if reason == "" {
+		reason = http1.Reason(r.status)
+	}
+	if r.kind == "" {
+		r.kind = "text/plain; charset=utf-8"
+	}
+	out := "HTTP/1.1 " + strconv.Itoa(r.status) + " " + reason + "\r\nDate: " + time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") +
+		"\r\nServer: speyside\r\nConnection: close\r\nCache-Control: no-store\r\nContent-Type: " + r.kind +
+		"\r\nContent-Length: " + strconv.Itoa(len(r.body)) + "\r\n"
+	if r.allow != "" {
+		out += "Allow: " + r.allow + "\r\n"
+	}
+	out += "\r\n"
+	if !headOnly {
+		out += string(r.body)
+	}
+	_, _ = c.Write([]byte(out))
+}
