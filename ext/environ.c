@@ -67,6 +67,7 @@ static struct text_entry last_addr, last_ports[PORT_ENTRIES];
 
 static struct {
     PyObject *method, *path, *query, *target, *protocol, *host, *addr, *port, *peer, *length, *input, *scheme, *client;
+    PyObject *early;
 } keys;
 static struct {
     PyObject *empty, *slash, *get, *http10, *http11, *https;
@@ -473,6 +474,7 @@ PyObject *spey_environ_prepare(PyObject *given) {
         PyDict_SetItem(environ, keys.addr, texts.empty) < 0 || PyDict_SetItem(environ, keys.port, texts.empty) < 0 ||
         PyDict_SetItem(environ, keys.peer, texts.empty) < 0 ||
         PyDict_SetItem(environ, keys.input, Py_None) < 0 || PyDict_SetItem(environ, keys.client, Py_None) < 0 ||
+        PyDict_SetItem(environ, keys.early, Py_None) < 0 ||
         !reserve(environ))
         Py_CLEAR(environ);
     return environ;
@@ -488,9 +490,10 @@ PyObject *spey_environ_copies(PyObject *environs) {
     return copies;
 }
 
-bool spey_environ_bind(PyObject *environs, PyObject *client) {
+bool spey_environ_bind(PyObject *environs, PyObject *client, PyObject *early) {
     for (Py_ssize_t i = PyTuple_Size(environs); i-- > 0;) {
-        if (PyDict_SetItem(PyTuple_GetItem(environs, i), keys.client, client) < 0) return false;
+        PyObject *environ = PyTuple_GetItem(environs, i);
+        if (PyDict_SetItem(environ, keys.client, client) < 0 || PyDict_SetItem(environ, keys.early, early) < 0) return false;
     }
     return true;
 }
@@ -517,6 +520,7 @@ int spey_environ_setup(void) {
         {&texts.empty, ""},               {&texts.slash, "/"},                {&texts.get, "GET"},
         {&texts.http10, "HTTP/1.0"},      {&texts.http11, "HTTP/1.1"},          {&texts.https, "https"},
         {&keys.client, "speyside.client_disconnected"},
+        {&keys.early, "wsgi.early_hints"},
     };
     for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
         *strings[i].to = PyUnicode_InternFromString(strings[i].text);

@@ -47,6 +47,7 @@
 #define SPY_HEADERS_NOT_LIST "SPY0314" /* the application's headers are not a list of (name, value) tuples of str */
 #define SPY_STATUS_INTERIM "SPY0315" /* the application's status is an interim one */
 #define SPY_FILE_CUT "SPY0316" /* a file could not be sent to its end */
+#define SPY_HINTS_REFUSED "SPY0317" /* the application gave early hints that cannot be sent */
 #define SPY_WORKER_DIED "SPY0401" /* the worker died while the application ran this request */
 #define SPY_WORKER_DIED_TWICE "SPY0402" /* two workers died before they started this request */
 #define SPY_WORKER_MISSPOKE "SPY0403" /* a worker's reply in the shared memory cannot be */

@@ -29,9 +29,10 @@ struct serving {
     PyObject *start;
     PyObject *write;
     PyObject *client;
-    PyObject *environs; /* the base environs of this thread, which have the client in them */
+    PyObject *early;
+    PyObject *environs; /* the base environs of this thread, which have client and early in them */
     PyObject *copied;   /* what they are copies of */
-    Py_ssize_t bound;   /* references to the client: ours and theirs */
+    Py_ssize_t bound;   /* references to each of the two: ours and theirs */
     PyObject *idle_input;
     struct spey_request request;
 };
@@ -314,7 +315,8 @@ static void call_close(struct serving *s, PyObject *iterable) {
 /* Whether nobody has kept anything of the last reply: all references are those that ready has made. */
 static inline bool unkept(const struct serving *s) {
     return Py_REFCNT(s->start) == 1 && Py_REFCNT(s->write) == 1 &&
-           Py_REFCNT(s->client) == s->bound && Py_REFCNT((PyObject *)s->reply) == 4;
+           Py_REFCNT(s->client) == s->bound && Py_REFCNT(s->early) == s->bound &&
+           Py_REFCNT((PyObject *)s->reply) == 5;
 }
 
 /* Makes the next reply and what is bound to it, or takes those of the last one when nobody has kept them. */
@@ -329,10 +331,12 @@ static bool ready(struct serving *s) {
     Py_CLEAR(s->start);
     Py_CLEAR(s->write);
     Py_CLEAR(s->client);
+    Py_CLEAR(s->early);
     Py_CLEAR(s->reply);
     s->reply = spey_reply_new(&s->start, &s->write);
     s->client = s->reply == NULL ? NULL : spey_client_new(s->reply);
-    if (s->client != NULL && spey_environ_bind(s->environs, s->client)) return true;
+    s->early = s->client == NULL ? NULL : spey_hints_new(s->reply);
+    if (s->early != NULL && spey_environ_bind(s->environs, s->client, s->early)) return true;
     Py_CLEAR(s->start);
     Py_CLEAR(s->write);
     Py_CLEAR(s->reply);
@@ -516,6 +520,7 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
     Py_XDECREF(s.start);
     Py_XDECREF(s.write);
     Py_XDECREF(s.client);
+    Py_XDECREF(s.early);
     Py_XDECREF((PyObject *)s.reply);
     Py_XDECREF(s.environs);
     Py_XDECREF(s.copied);

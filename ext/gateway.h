@@ -48,6 +48,9 @@ struct spey_reply {
     size_t room;         /* bytes left there */
     uint64_t length;     /* Content-Length, with ReplyHasLength */
     uint64_t taken;      /* body bytes taken from the application, at most length */
+    uint32_t hints;      /* interim replies given */
+    uint32_t hinted;     /* bytes of them, which lie in hint_block */
+    uint32_t hint_block;
     uint32_t status_len;
     uint32_t status_code;
     bool begun;          /* start_response has accepted a status and headers */
@@ -75,6 +78,36 @@ void spey_reply_open(struct spey_reply *reply, const struct spey_claim *claim, u
 static inline bool spey_reply_live(const struct spey_reply *reply) {
     return reply->claim.slot != NULL && reply->epoch == spey_process.epoch;
 }
+
+/* fields.c */
+/* Raises type, and remembers the refusal with its code. Returns NULL. */
+void *spey_refuse(struct spey_reply *reply, const char *code, PyObject *type, const char *format, ...);
+/* Copies a str as Latin-1 to *to, no further than limit, and moves *to behind it. */
+enum spey_copied { SPEY_COPIED, SPEY_COPY_NOT_LATIN1, SPEY_COPY_TOO_LONG, SPEY_COPY_CONTROL };
+enum spey_copied spey_copy_text(uint8_t **to, const uint8_t *limit, PyObject *text);
+/* Where headers are written. */
+struct spey_fields {
+    uint8_t *at;        /* the next one */
+    const uint8_t *end; /* no further */
+    uint8_t *value;     /* the value of the last one, which ends at `at` */
+};
+/* How many headers a list has; -1 with an exception when it is none. */
+Py_ssize_t spey_fields_count(struct spey_reply *reply, PyObject *headers);
+/* Checks the i-th header and writes it without its line end, for which there is room. An exception is set when it is refused,
+ * none when it is too large. */
+enum spey_field {
+    SPEY_FIELD_PLAIN,
+    SPEY_FIELD_LENGTH,
+    SPEY_FIELD_DATE,
+    SPEY_FIELD_SERVER,
+    SPEY_FIELD_REFUSED,
+    SPEY_FIELD_TOO_LARGE,
+};
+enum spey_field spey_field_take(struct spey_reply *reply, PyObject *headers, Py_ssize_t i, struct spey_fields *to);
+
+/* hints.c */
+/* Makes wsgi.early_hints for a reply (a new reference). */
+PyObject *spey_hints_new(struct spey_reply *reply);
 
 /* client.c */
 int spey_client_setup(PyObject *module);
@@ -130,7 +163,7 @@ PyObject *spey_environ_prepare(PyObject *given);
 /* Copies the prepared base environs for a thread. */
 PyObject *spey_environ_copies(PyObject *environs);
 /* Puts what belongs to a thread's next request into its base environs. */
-bool spey_environ_bind(PyObject *environs, PyObject *client);
+bool spey_environ_bind(PyObject *environs, PyObject *client, PyObject *early);
 /*
  * Builds the environ of a claimed slot from the base environs of the thread. idle is an input without body that nobody else
  * has, or NULL; it is used (and its reference taken) when the request has no body. False: *wrong says what cannot be in the

@@ -175,7 +175,8 @@ struct spey_slot {
     _Atomic uint32_t body_waiting; /* threads that wait on BodyBell */
     _Atomic uint32_t body_ask; /* 1 while the front wants to be rung when bytes are taken or waited for */
     _Atomic uint32_t client_left; /* 1 once the client has ended its side of the connection, or is gone (by the front) */
-    uint8_t pad_at_52[12];
+    _Atomic uint32_t hints; /* bytes of interim heads in HintBlock (by the worker) */
+    uint8_t pad_at_56[8];
     uint32_t head_at; /* segment offset of the head's first byte */
     uint32_t fields_at; /* segment offset of the field table (FieldCount entries of Field) */
     uint16_t field_count; /* fields */
@@ -207,8 +208,10 @@ struct spey_slot {
     uint32_t fields_len; /* bytes from ReplyHead to the end of the empty line */
     uint64_t reply_length; /* the application's Content-Length */
     uint32_t stream[4]; /* numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks */
+    uint32_t hint_block; /* number of the block of interim heads */
+    uint8_t pad_at_236[4];
     uint64_t piece[32]; /* block number (high half) and length (low half); piece 0 is the home block from ReplyHead on */
-    uint8_t pad_at_488[24];
+    uint8_t pad_at_496[16];
     uint8_t origin_flags; /* Origin bits */
     uint8_t peer_addr_len; /* bytes */
     uint16_t server_port; /* SERVER_PORT; 0: as the base environ has it */
@@ -231,6 +234,7 @@ _Static_assert(offsetof(struct spey_slot, body_bell) == 36, "struct spey_slot.bo
 _Static_assert(offsetof(struct spey_slot, body_waiting) == 40, "struct spey_slot.body_waiting");
 _Static_assert(offsetof(struct spey_slot, body_ask) == 44, "struct spey_slot.body_ask");
 _Static_assert(offsetof(struct spey_slot, client_left) == 48, "struct spey_slot.client_left");
+_Static_assert(offsetof(struct spey_slot, hints) == 52, "struct spey_slot.hints");
 _Static_assert(offsetof(struct spey_slot, head_at) == 64, "struct spey_slot.head_at");
 _Static_assert(offsetof(struct spey_slot, fields_at) == 68, "struct spey_slot.fields_at");
 _Static_assert(offsetof(struct spey_slot, field_count) == 72, "struct spey_slot.field_count");
@@ -261,7 +265,8 @@ _Static_assert(offsetof(struct spey_slot, status_code) == 200, "struct spey_slot
 _Static_assert(offsetof(struct spey_slot, fields_len) == 204, "struct spey_slot.fields_len");
 _Static_assert(offsetof(struct spey_slot, reply_length) == 208, "struct spey_slot.reply_length");
 _Static_assert(offsetof(struct spey_slot, stream) == 216, "struct spey_slot.stream");
-_Static_assert(offsetof(struct spey_slot, piece) == 232, "struct spey_slot.piece");
+_Static_assert(offsetof(struct spey_slot, hint_block) == 232, "struct spey_slot.hint_block");
+_Static_assert(offsetof(struct spey_slot, piece) == 240, "struct spey_slot.piece");
 _Static_assert(offsetof(struct spey_slot, origin_flags) == 512, "struct spey_slot.origin_flags");
 _Static_assert(offsetof(struct spey_slot, peer_addr_len) == 513, "struct spey_slot.peer_addr_len");
 _Static_assert(offsetof(struct spey_slot, server_port) == 514, "struct spey_slot.server_port");

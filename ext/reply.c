@@ -1,12 +1,11 @@
 /*
  * start_response and write(): the rules of PEP 3333, and the reply's head serialised where the front will send it from.
  *
- * Both are built-in functions bound to a reply. Each refusal raises an exception whose text names the rule, and is
+ * Both are built-in functions bound to a reply; fields.c has the rules for headers. Each refusal raises an exception whose text names the rule, and is
  * remembered with its code, so that the fault is reported as what it is when the exception comes back.
  */
 #include "gateway.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #include "faults.h"
@@ -19,105 +18,6 @@ PyTypeObject *spey_reply_type;
 
 static PyObject *exc_info_name;
 
-/* Characters of a token (RFC 9110 section 5.6.2). */
-static const bool is_token[256] = {
-    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
-    ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1,
-    ['5'] = 1, ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1,
-    ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1, ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1,
-    ['P'] = 1, ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1,
-    ['Z'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1, ['i'] = 1,
-    ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1,
-    ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1, ['y'] = 1, ['z'] = 1,
-};
-
-/* Raises type, and remembers the refusal with its code. Returns NULL. */
-static void *refuse(struct spey_reply *reply, const char *code, PyObject *type, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    PyObject *text = PyUnicode_FromFormatV(format, arguments);
-    va_end(arguments);
-    if (text == NULL) return NULL;
-    PyErr_SetObject(type, text);
-    spey_replace(&reply->refusal, text);
-    reply->refused = code;
-    return NULL;
-}
-
-/* Text as the reply carries it: Latin-1 bytes, written at to. */
-enum copied { COPIED, COPY_NOT_LATIN1, COPY_TOO_LONG, COPY_CONTROL };
-
-/* Whether one of eight bytes is a control character or DEL (or might be: a false alarm costs a second look). */
-static inline bool eight_suspicious(uint64_t eight) {
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t below = (eight - ones * 0x20) & ~eight & tops;
-    uint64_t del = eight ^ (ones * 0x7f);
-    return (below | ((del - ones) & ~del & tops)) != 0;
-}
-
-static bool has_control(const uint8_t *text, size_t length) {
-    for (size_t i = 0; i < length; i++) {
-        if ((text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f) return true;
-    }
-    return false;
-}
-
-/* Copies ASCII text that may have no control characters but tabs. */
-static enum copied copy_ascii(uint8_t *to, const uint8_t *from, size_t length) {
-    size_t i = 0;
-    bool suspicious = false;
-    for (; i + 8 <= length; i += 8) {
-        uint64_t eight;
-        memcpy(&eight, from + i, 8);
-        suspicious |= eight_suspicious(eight);
-        memcpy(to + i, &eight, 8);
-    }
-    for (; i < length; i++) {
-        suspicious |= from[i] < 0x20 || from[i] == 0x7f;
-        to[i] = from[i];
-    }
-    return suspicious && has_control(from, length) ? COPY_CONTROL : COPIED;
-}
-
-/* Copies UTF-8 of characters up to U+00FF as Latin-1. */
-static enum copied copy_latin1(uint8_t **to, const uint8_t *limit, const uint8_t *from, size_t length) {
-    uint8_t *at = *to;
-    for (size_t i = 0; i < length; i++) {
-        uint8_t byte = from[i];
-        if (at == limit) return COPY_TOO_LONG;
-        if (byte >= 0x80) {
-            if ((byte != 0xc2 && byte != 0xc3) || i + 1 == length) return COPY_NOT_LATIN1;
-            byte = (uint8_t)((byte << 6) | (from[++i] & 0x3f));
-        } else if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
-            return COPY_CONTROL;
-        }
-        *at++ = byte;
-    }
-    *to = at;
-    return COPIED;
-}
-
-/* Copies a str to *to, no further than limit, and moves *to behind it. */
-static enum copied copy_text(uint8_t **to, const uint8_t *limit, PyObject *text) {
-    Py_ssize_t length;
-    /* For ASCII this is the string's own memory; it has as many bytes as characters then. */
-    const uint8_t *from = (const uint8_t *)PyUnicode_AsUTF8AndSize(text, &length);
-    if (from == NULL) {
-        PyErr_Clear(); /* a lone surrogate */
-        return COPY_NOT_LATIN1;
-    }
-    if (UNLIKELY(length != PyUnicode_GetLength(text))) return copy_latin1(to, limit, from, (size_t)length);
-    if (length > limit - *to) return COPY_TOO_LONG;
-    enum copied copied = copy_ascii(*to, from, (size_t)length);
-    *to += length;
-    return copied;
-}
-
-static void *too_large(struct spey_reply *reply) {
-    return refuse(reply, SPY_REPLY_HEAD_TOO_LARGE, PyExc_ValueError,
-                  "the reply's headers are larger than %d bytes", HEAD_END - SPEY_REPLY_HEAD);
-}
-
 /* Whether the status leaves no room for a length of the application's (RFC 9110 section 8.6; 15.3.6: the front says 0). */
 static inline bool no_length(const struct spey_reply *reply) {
     return reply->status_code == 204 || reply->status_code == 205;
@@ -125,32 +25,32 @@ static inline bool no_length(const struct spey_reply *reply) {
 
 static bool take_status(struct spey_reply *reply, PyObject *status) {
     if (!PyUnicode_Check(status)) {
-        refuse(reply, SPY_STATUS_INVALID, PyExc_TypeError, "PEP 3333: status must be a str such as \"200 OK\", not %R",
+        spey_refuse(reply, SPY_STATUS_INVALID, PyExc_TypeError, "PEP 3333: status must be a str such as \"200 OK\", not %R",
                Py_TYPE(status));
         return false;
     }
     uint8_t *start = reply->claim.home + SPEY_REPLY_STATUS, *at = start;
-    enum copied copied = copy_text(&at, start + SPEY_REPLY_STATUS_MAX, status);
-    if (copied == COPY_TOO_LONG) {
-        refuse(reply, SPY_STATUS_INVALID, PyExc_ValueError, "the status is longer than %d bytes", SPEY_REPLY_STATUS_MAX);
+    enum spey_copied copied = spey_copy_text(&at, start + SPEY_REPLY_STATUS_MAX, status);
+    if (copied == SPEY_COPY_TOO_LONG) {
+        spey_refuse(reply, SPY_STATUS_INVALID, PyExc_ValueError, "the status is longer than %d bytes", SPEY_REPLY_STATUS_MAX);
         return false;
     }
-    if (copied != COPIED || memchr(start, '\t', (size_t)(at - start)) != NULL) {
-        refuse(reply, SPY_STATUS_INVALID, PyExc_ValueError,
+    if (copied != SPEY_COPIED || memchr(start, '\t', (size_t)(at - start)) != NULL) {
+        spey_refuse(reply, SPY_STATUS_INVALID, PyExc_ValueError,
                "PEP 3333: status must be Latin-1 without control characters, this is %R", status);
         return false;
     }
     uint32_t length = (uint32_t)(at - start);
     if (length < 4 || start[0] < '1' || start[0] > '9' || start[1] < '0' || start[1] > '9' || start[2] < '0' ||
         start[2] > '9' || start[3] != ' ' || (length > 4 && at[-1] == ' ')) {
-        refuse(reply, SPY_STATUS_INVALID, PyExc_ValueError,
+        spey_refuse(reply, SPY_STATUS_INVALID, PyExc_ValueError,
                "PEP 3333: status must be three digits, a space and a reason, such as \"200 OK\", this is %R", status);
         return false;
     }
     reply->status_len = length;
     reply->status_code = (uint32_t)((start[0] - '0') * 100 + (start[1] - '0') * 10 + (start[2] - '0'));
     if (reply->status_code < 200) {
-        refuse(reply, SPY_STATUS_INTERIM, PyExc_ValueError,
+        spey_refuse(reply, SPY_STATUS_INTERIM, PyExc_ValueError,
                "RFC 9110 section 15.2: status %R is not a final one; wsgi.early_hints of the environ sends 103", status);
         return false;
     }
@@ -161,35 +61,9 @@ static bool take_status(struct spey_reply *reply, PyObject *status) {
     return true;
 }
 
-/* Whether a token is the given lower-case name of the same length. */
-static inline bool named(const uint8_t *token, const char *name, size_t length) {
-    for (size_t i = 0; i < length; i++) {
-        if ((token[i] | 0x20) != (uint8_t)name[i]) return false;
-    }
-    return true;
-}
-
-enum special { PLAIN, HOP_BY_HOP, CONTENT_LENGTH, DATE, SERVER };
-
-static enum special special_name(const uint8_t *name, size_t length) {
-    switch (length) {
-    case 2: return named(name, "te", 2) ? HOP_BY_HOP : PLAIN;
-    case 4: return named(name, "date", 4) ? DATE : PLAIN;
-    case 6: return named(name, "server", 6) ? SERVER : PLAIN;
-    case 7: return named(name, "trailer", 7) || named(name, "upgrade", 7) ? HOP_BY_HOP : PLAIN;
-    case 8: return named(name, "trailers", 8) ? HOP_BY_HOP : PLAIN;
-    case 10: return named(name, "connection", 10) || named(name, "keep-alive", 10) ? HOP_BY_HOP : PLAIN;
-    case 14: return named(name, "content-length", 14) ? CONTENT_LENGTH : PLAIN;
-    case 17: return named(name, "transfer-encoding", 17) ? HOP_BY_HOP : PLAIN;
-    case 18: return named(name, "proxy-authenticate", 18) ? HOP_BY_HOP : PLAIN;
-    case 19: return named(name, "proxy-authorization", 19) ? HOP_BY_HOP : PLAIN;
-    default: return PLAIN;
-    }
-}
-
 static bool take_length(struct spey_reply *reply, const uint8_t *value, size_t count) {
     if (reply->flags & SPEY_REPLY_HAS_LENGTH) {
-        refuse(reply, SPY_LENGTH_INVALID, PyExc_ValueError, "Content-Length is given twice");
+        spey_refuse(reply, SPY_LENGTH_INVALID, PyExc_ValueError, "Content-Length is given twice");
         return false;
     }
     uint64_t length = 0;
@@ -199,7 +73,7 @@ static bool take_length(struct spey_reply *reply, const uint8_t *value, size_t c
         length = length * 10 + (uint64_t)(value[i] - '0');
     }
     if (!digits) {
-        refuse(reply, SPY_LENGTH_INVALID, PyExc_ValueError,
+        spey_refuse(reply, SPY_LENGTH_INVALID, PyExc_ValueError,
                "RFC 9110 section 8.6: Content-Length must be digits and nothing else");
         return false;
     }
@@ -208,89 +82,40 @@ static bool take_length(struct spey_reply *reply, const uint8_t *value, size_t c
     return true;
 }
 
-static bool take_name(struct spey_reply *reply, PyObject *name, uint8_t **at, const uint8_t *limit) {
-    Py_ssize_t length;
-    const uint8_t *from = (const uint8_t *)PyUnicode_AsUTF8AndSize(name, &length);
-    if (from == NULL) {
-        PyErr_Clear();
-        length = 0;
-    }
-    if (length > limit - *at) return too_large(reply) != NULL;
-    bool token = length > 0;
-    uint8_t *to = *at;
-    for (Py_ssize_t i = 0; i < length; i++) {
-        token &= is_token[from[i]];
-        to[i] = from[i];
-    }
-    if (!token) {
-        refuse(reply, SPY_HEADER_NAME_INVALID, PyExc_ValueError,
-               "PEP 3333: a header's name must be a token (letters, digits, hyphens), this is %R", name);
+/* Writes one header behind the others, and notes what the front must know of it. */
+static bool take_header(struct spey_reply *reply, PyObject *headers, Py_ssize_t i, struct spey_fields *to) {
+    uint8_t *name = to->at;
+    switch (spey_field_take(reply, headers, i, to)) {
+    case SPEY_FIELD_PLAIN: break;
+    case SPEY_FIELD_REFUSED: return false;
+    case SPEY_FIELD_TOO_LARGE:
+        spey_refuse(reply, SPY_REPLY_HEAD_TOO_LARGE, PyExc_ValueError, "the reply's headers are larger than %d bytes",
+               HEAD_END - SPEY_REPLY_HEAD);
         return false;
+    case SPEY_FIELD_LENGTH:
+        if (!take_length(reply, to->value, (size_t)(to->at - to->value))) return false;
+        if (no_length(reply)) {
+            to->at = name;
+            return true;
+        }
+        break;
+    case SPEY_FIELD_DATE: reply->flags |= SPEY_REPLY_HAS_DATE; break;
+    case SPEY_FIELD_SERVER: reply->flags |= SPEY_REPLY_HAS_SERVER; break;
     }
-    *at += length;
+    *to->at++ = '\r';
+    *to->at++ = '\n';
     return true;
 }
 
-/* Writes one header behind the others, and notes what the front must know of it. */
-static uint8_t *take_header(struct spey_reply *reply, PyObject *name, PyObject *value, uint8_t *at) {
-    const uint8_t *limit = reply->claim.home + HEAD_END - 4; /* ": " and the line end */
-    uint8_t *name_at = at;
-    if (!take_name(reply, name, &at, limit)) return NULL;
-    size_t length = (size_t)(at - name_at);
-    *at++ = ':';
-    *at++ = ' ';
-    uint8_t *value_at = at;
-    enum copied copied = copy_text(&at, limit + 2, value);
-    if (UNLIKELY(copied != COPIED)) {
-        if (copied == COPY_TOO_LONG) return too_large(reply);
-        return refuse(reply, SPY_HEADER_VALUE_INVALID, PyExc_ValueError,
-                      copied == COPY_CONTROL
-                          ? "PEP 3333: the value of header %R has a line end or another control character"
-                          : "PEP 3333: the value of header %R has characters outside of Latin-1",
-                      name);
-    }
-    enum special special = special_name(name_at, length);
-    if (special != PLAIN) {
-        if (special == HOP_BY_HOP)
-            return refuse(reply, SPY_HOP_BY_HOP, PyExc_ValueError,
-                          "PEP 3333: header %R is hop-by-hop: it belongs to the server, not to the application", name);
-        if (special == CONTENT_LENGTH && !take_length(reply, value_at, (size_t)(at - value_at))) return NULL;
-        if (special == CONTENT_LENGTH && no_length(reply)) return name_at;
-        if (special == DATE) reply->flags |= SPEY_REPLY_HAS_DATE;
-        if (special == SERVER) reply->flags |= SPEY_REPLY_HAS_SERVER;
-    }
-    *at++ = '\r';
-    *at++ = '\n';
-    return at;
-}
-
 static bool take_headers(struct spey_reply *reply, PyObject *headers) {
-    if (!PyList_Check(headers)) {
-        refuse(reply, SPY_HEADERS_NOT_LIST, PyExc_TypeError, "PEP 3333: headers must be a list, not %R",
-               Py_TYPE(headers));
-        return false;
-    }
-    uint8_t *start = reply->claim.home + SPEY_REPLY_HEAD, *at = start;
-    Py_ssize_t count = PyList_Size(headers);
+    uint8_t *start = reply->claim.home + SPEY_REPLY_HEAD;
+    struct spey_fields to = {.at = start, .end = reply->claim.home + HEAD_END};
+    Py_ssize_t count = spey_fields_count(reply, headers);
     for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *pair = PyList_GetItem(headers, i);
-        if (pair == NULL) return false;
-        if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2) {
-            refuse(reply, SPY_HEADERS_NOT_LIST, PyExc_TypeError,
-                   "PEP 3333: each header must be a tuple (name, value), item %zd is not", i);
-            return false;
-        }
-        PyObject *name = PyTuple_GetItem(pair, 0), *value = PyTuple_GetItem(pair, 1);
-        if (!PyUnicode_Check(name) || !PyUnicode_Check(value)) {
-            refuse(reply, SPY_HEADERS_NOT_LIST, PyExc_TypeError,
-                   "PEP 3333: name and value of a header must be str, those of item %zd are %R and %R", i, Py_TYPE(name),
-                   Py_TYPE(value));
-            return false;
-        }
-        at = take_header(reply, name, value, at);
-        if (at == NULL) return false;
+        if (!take_header(reply, headers, i, &to)) return false;
     }
-    reply->fields = (uint32_t)(at - start);
+    if (UNLIKELY(count < 0)) return false;
+    reply->fields = (uint32_t)(to.at - start);
     if (UNLIKELY(no_length(reply))) reply->flags &= ~(uint32_t)SPEY_REPLY_HAS_LENGTH;
     return true;
 }
@@ -298,7 +123,7 @@ static bool take_headers(struct spey_reply *reply, PyObject *headers) {
 /* A call that is not the first. False: an exception is set. */
 static bool may_call_again(struct spey_reply *reply, PyObject *exc_info) {
     if (exc_info == NULL) {
-        refuse(reply, SPY_START_RESPONSE_TWICE, PyExc_AssertionError,
+        spey_refuse(reply, SPY_START_RESPONSE_TWICE, PyExc_AssertionError,
                "PEP 3333: start_response was called a second time without exc_info");
         return false;
     }
@@ -358,9 +183,9 @@ static PyObject *write_body(PyObject *self, PyObject *data) {
         return NULL;
     }
     if (!PyBytes_Check(data))
-        return refuse(reply, SPY_BODY_NOT_BYTES, PyExc_TypeError, "PEP 3333: write() takes bytes, not %R", Py_TYPE(data));
+        return spey_refuse(reply, SPY_BODY_NOT_BYTES, PyExc_TypeError, "PEP 3333: write() takes bytes, not %R", Py_TYPE(data));
     if (!reply->begun || reply->sending)
-        return refuse(reply, SPY_WRITE_MISUSED, PyExc_RuntimeError,
+        return spey_refuse(reply, SPY_WRITE_MISUSED, PyExc_RuntimeError,
                       reply->sending ? "write() was called from a second thread while the first one was in it"
                                      : "write() was called after start_response had failed");
     if (PyBytes_Size(data) == 0) Py_RETURN_NONE;
@@ -407,6 +232,8 @@ void spey_reply_open(struct spey_reply *reply, const struct spey_claim *claim, u
     reply->at = NULL;
     reply->length = 0;
     reply->taken = 0;
+    reply->hints = 0;
+    reply->hinted = 0;
     reply->status_len = 0;
     reply->status_code = 0;
     reply->begun = false;

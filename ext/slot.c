@@ -203,6 +203,11 @@ void spey_publish(struct spey_claim *claim, uint32_t block, uint32_t length) {
     atomic_store(&slot->produced, claim->produced);
 }
 
+void spey_hint(const struct spey_claim *claim, uint32_t block, uint32_t length) {
+    claim->slot->hint_block = block;
+    atomic_store(&claim->slot->hints, length);
+}
+
 void spey_ring(uint32_t index) {
     uint32_t number = 0;
     if (spey_segment.port_count > 1) {

@@ -86,6 +86,8 @@ void spey_wake(_Atomic uint32_t *word);
 
 /* Publishes a piece; the caller has made sure that there is room in the ring. */
 void spey_publish(struct spey_claim *claim, uint32_t block, uint32_t length);
+/* Publishes interim heads: the first length bytes of a block, of which some may have been published before. */
+void spey_hint(const struct spey_claim *claim, uint32_t block, uint32_t length);
 /* Tells the loop to look at the slot. */
 void spey_ring(uint32_t index);
 /* started → done, or abandoned → done, and rings. The slot is not touched after. */

@@ -36,6 +36,7 @@ type Exchange struct {
 	done     bool
 	cut      bool
 	pieces   [wire.Pieces]piece
+	hints    hints
 	file     *File // follows the pieces
 	fileLost bool  // its descriptor could not be received
 }
@@ -123,6 +124,9 @@ func (e *Exchange) describe(r *Request) {
 	}
 	s.RemoteAddrLen = uint8(copy(s.RemoteAddr[:], addr))
 	s.RemotePortLen = uint8(copy(s.RemotePort[:], port))
+	if atomic.LoadUint32(&s.Hints) != 0 {
+		atomic.StoreUint32(&s.Hints, 0)
+	}
 	if left := uint32(bit(r.ClientLeft, 1)); atomic.LoadUint32(&s.ClientLeft) != left {
 		atomic.StoreUint32(&s.ClientLeft, left)
 	}
@@ -228,6 +232,7 @@ func (e *Exchange) Release() {
 	if blocks := e.giveBack(e.produced - e.consumed); blocks > 0 && e.done {
 		p.segment.Freed(e.worker, blocks)
 	}
+	e.giveHints()
 	e.dropFile()
 	if e.body != nil {
 		e.body.Release()

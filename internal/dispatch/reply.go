@@ -116,6 +116,11 @@ func (e *Exchange) read() (news, fine bool) {
 	if produced-e.consumed > wire.Pieces || produced-e.consumed < e.produced-e.consumed {
 		return false, false
 	}
+	if e.produced == 0 { // the worker publishes none after the head
+		if news, fine = e.readHints(); !fine {
+			return false, false
+		}
+	}
 	for ; e.produced != produced; e.produced++ {
 		if !e.readPiece() {
 			return false, false

@@ -361,6 +361,14 @@ var (
 			"becomes shorter meanwhile, or reading it fails, the connection is reset so that the client sees that the reply is " +
 			"not complete.",
 	})
+	// HintsRefused: wsgi.early_hints called too late or with too much.
+	HintsRefused = declare(Fault{
+		Code: "SPY0317", Name: "HintsRefused", Whose: Application, Status: 500,
+		Text: "the application gave early hints that cannot be sent",
+		Hint: "call environ[\"wsgi.early_hints\"] before the first bytes of the body, a few times at most, with the headers that matter most.",
+		About: "RFC 8297: 103 Early Hints comes before the final reply. A request may have 32 of them, of 16 KiB together, without " +
+			"Content-Length. A header that start_response would refuse is refused here with the same code.",
+	})
 )
 
 // Workers. SPY04xx.

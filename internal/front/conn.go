@@ -69,7 +69,9 @@ type conn struct {
 	sent     int   // bytes sent of what is pending
 	bodyLeft int64 // bytes the reply may still have; -1 for any number
 	ended    bool  // the last chunk is sent
-	rest     *rest // of a reply whose exchange is over
+
+	interim []byte // of interim replies that the client has not taken yet; the final one waits for that
+	rest    *rest  // of a reply whose exchange is over
 
 	label    [120]byte // method and target of the request in hand, for the log
 	labelLen int
@@ -205,6 +207,10 @@ func (c *conn) wait() {
 
 // refuse answers by ourselves, and ends the connection in a way that lets the client read the answer.
 func (c *conn) refuse(status int, text string) {
+	if len(c.interim) > 0 && !c.sendInterim() {
+		c.close() // what would follow could not be told from it
+		return
+	}
 	clock := &c.lane.loop.Clock
 	reply := http1.AppendError(c.lane.errors[:0], status, text, clock.Date(), c.lane.front.options.Server, c.head.HeadOnly)
 	c.lane.values.CountReply(status)
@@ -244,7 +250,7 @@ func (c *conn) readLinger() {
 // letGo gives up whatever the connection holds of the server.
 func (c *conn) letGo() {
 	c.timer.Stop()
-	c.streamed = false
+	c.streamed, c.interim = false, nil
 	if e := c.exchange; e != nil {
 		c.exchange = nil
 		e.Leave()

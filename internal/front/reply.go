@@ -22,8 +22,11 @@ func (c *conn) Progress(e *dispatch.Exchange) {
 	if c.feed(); c.exchange != e {
 		return // the body was none
 	}
-	if c.composed == 0 && !c.compose(e) {
-		return
+	if c.composed == 0 {
+		c.hint(e)
+		if !c.compose(e) && len(c.interim) == 0 {
+			return
+		}
 	}
 	if c.blocked {
 		e.Relieve()
@@ -69,6 +72,9 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 // pump sends what is pending as far as the client takes it.
 func (c *conn) pump() {
 	for c.phase == phaseReply && !c.blocked {
+		if len(c.interim) > 0 && !c.sendInterim() {
+			return
+		}
 		e := c.exchange
 		if e.Pending() == 0 && (!c.endDue(e) || c.ended) {
 			if e.Done() {

@@ -2,10 +2,6 @@
 
 package front
 
-import (
-	"speyside.dev/speyside/internal/http1"
-)
-
 // A streamed request is with the workers while its body still arrives: the connection sends the reply and feeds the body
 // at the same time. What the worker has not taken bounds what is read, so a slow application slows its client down.
 
@@ -59,9 +55,9 @@ func (c *conn) awaitStream() {
 	if c.head.Continue && c.exchange.StreamWanted() {
 		c.head.Continue = false
 		c.exchange.StreamAsk(false)
-		_, _ = c.transport.Write([]byte(http1.Continue))
+		c.goOn()
 	}
-	if !c.head.Continue {
+	if !c.head.Continue && c.phase == phaseReply {
 		c.awaitBody()
 	}
 }

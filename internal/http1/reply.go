@@ -1,10 +1,15 @@
 package http1
 
-import "strconv"
+import (
+	"bytes"
+	"strconv"
+)
 
 // What a front sends as it is.
 const (
 	Continue  = "HTTP/1.1 100 Continue\r\n\r\n"
+	hintsLine = "HTTP/1.1 103 Early Hints\r\n"
+	emptyLine = "\r\n\r\n"                // with the line end before it
 	ChunkEnd  = "\r\n"                    // after the content of each chunk
 	LastChunk = "0\r\n\r\n"               // ends a chunked body without trailers
 	HeadSlack = 9 + 3 + 37 + 10 + 24 + 38 // AppendHead's bytes beside Reply.Status and the server text, at most
@@ -106,6 +111,20 @@ func AppendHead(dst []byte, minor uint8, r *Reply, f Framing, date []byte, serve
 		dst = appendLength(dst, size)
 	}
 	return dst
+}
+
+// AppendHints appends an interim reply (RFC 8297) for each run of fields with its empty line.
+func AppendHints(dst, hints []byte) []byte {
+	for {
+		end := bytes.Index(hints, []byte(emptyLine))
+		if end < 0 {
+			return dst
+		}
+		end += len(emptyLine)
+		dst = append(dst, hintsLine...)
+		dst = append(dst, hints[:end]...)
+		hints = hints[end:]
+	}
 }
 
 func appendField(dst []byte, name string, value []byte) []byte {

@@ -153,7 +153,8 @@ type Slot struct {
 	BodyWaiting   uint32 // atomic: threads that wait on BodyBell
 	BodyAsk       uint32 // atomic: 1 while the front wants to be rung when bytes are taken or waited for
 	ClientLeft    uint32 // atomic: 1 once the client has ended its side of the connection, or is gone (by the front)
-	_             [12]byte
+	Hints         uint32 // atomic: bytes of interim heads in HintBlock (by the worker)
+	_             [8]byte
 	HeadAt        uint32    // segment offset of the head's first byte
 	FieldsAt      uint32    // segment offset of the field table (FieldCount entries of Field)
 	FieldCount    uint16    // fields
@@ -179,14 +180,16 @@ type Slot struct {
 	RemoteAddrLen uint8     // bytes
 	RemotePortLen uint8     // bytes
 	_             [8]byte
-	ReplyFlags    uint32     // Reply bits
-	StatusLen     uint32     // bytes of the status text at ReplyStatus in the home block
-	StatusCode    uint32     // 100 to 999
-	FieldsLen     uint32     // bytes from ReplyHead to the end of the empty line
-	ReplyLength   uint64     // the application's Content-Length
-	Stream        [4]uint32  // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
+	ReplyFlags    uint32    // Reply bits
+	StatusLen     uint32    // bytes of the status text at ReplyStatus in the home block
+	StatusCode    uint32    // 100 to 999
+	FieldsLen     uint32    // bytes from ReplyHead to the end of the empty line
+	ReplyLength   uint64    // the application's Content-Length
+	Stream        [4]uint32 // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
+	HintBlock     uint32    // number of the block of interim heads
+	_             [4]byte
 	Piece         [32]uint64 // block number (high half) and length (low half); piece 0 is the home block from ReplyHead on
-	_             [24]byte
+	_             [16]byte
 	OriginFlags   uint8     // Origin bits
 	PeerAddrLen   uint8     // bytes
 	ServerPort    uint16    // SERVER_PORT; 0: as the base environ has it
@@ -254,6 +257,7 @@ var (
 	_ [40]byte   = [unsafe.Offsetof(Slot{}.BodyWaiting)]byte{}
 	_ [44]byte   = [unsafe.Offsetof(Slot{}.BodyAsk)]byte{}
 	_ [48]byte   = [unsafe.Offsetof(Slot{}.ClientLeft)]byte{}
+	_ [52]byte   = [unsafe.Offsetof(Slot{}.Hints)]byte{}
 	_ [64]byte   = [unsafe.Offsetof(Slot{}.HeadAt)]byte{}
 	_ [68]byte   = [unsafe.Offsetof(Slot{}.FieldsAt)]byte{}
 	_ [72]byte   = [unsafe.Offsetof(Slot{}.FieldCount)]byte{}
@@ -284,7 +288,8 @@ var (
 	_ [204]byte  = [unsafe.Offsetof(Slot{}.FieldsLen)]byte{}
 	_ [208]byte  = [unsafe.Offsetof(Slot{}.ReplyLength)]byte{}
 	_ [216]byte  = [unsafe.Offsetof(Slot{}.Stream)]byte{}
-	_ [232]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
+	_ [232]byte  = [unsafe.Offsetof(Slot{}.HintBlock)]byte{}
+	_ [240]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
 	_ [512]byte  = [unsafe.Offsetof(Slot{}.OriginFlags)]byte{}
 	_ [513]byte  = [unsafe.Offsetof(Slot{}.PeerAddrLen)]byte{}
 	_ [514]byte  = [unsafe.Offsetof(Slot{}.ServerPort)]byte{}

@@ -138,6 +138,9 @@ STATUS_INTERIM: Final = "SPY0315"
 # A file could not be sent to its end.
 FILE_CUT: Final = "SPY0316"
 
+# The application gave early hints that cannot be sent.
+HINTS_REFUSED: Final = "SPY0317"
+
 # The worker died while the application ran this request.
 WORKER_DIED: Final = "SPY0401"
 

@@ -1,7 +1,8 @@
 """Answers /reply with what its query says, fails under /raise, and tells elsewhere what it was given, as JSON.
 
-The query of /reply may have `status`, `body` (several are several blocks), `field` ("Name: value", any number),
-`list` (the blocks come as a list), `pause` (they come slowly) and `unread` (the request's body is left unread).
+The query of /reply may have `hint` ("Name: value", any number, each sent by itself), `status`, `body` (several are
+several blocks), `field` ("Name: value", any number), `list` (the blocks come as a list), `pause` (they come slowly) and
+`unread` (the request's body is left unread).
 """
 
 from __future__ import annotations
@@ -30,10 +31,16 @@ def reply(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     told = parse_qs(environ["QUERY_STRING"], keep_blank_values=True)
     if "unread" not in told:
         environ["wsgi.input"].read()
-    fields = [(name, value.strip()) for name, _, value in (field.partition(":") for field in told.get("field", []))]
-    start_response(told.get("status", ["200 OK"])[0], fields)
+    for one in headers(told.get("hint", [])):
+        environ["wsgi.early_hints"]([one])
+    start_response(told.get("status", ["200 OK"])[0], headers(told.get("field", [])))
     blocks = [block.encode("latin-1") for block in told.get("body", [])]
     return blocks if "list" in told else one_by_one(blocks, "pause" in told)
+
+
+def headers(lines: list[str]) -> list[tuple[str, str]]:
+    """Return lines as start_response wants them."""
+    return [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
 
 
 def one_by_one(blocks: list[bytes], pause: bool) -> Iterator[bytes]:

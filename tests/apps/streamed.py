@@ -40,6 +40,16 @@ def unread(environ: WSGIEnvironment, start_response: StartResponse) -> list[byte
     return [b"not read"]
 
 
+@application.add("/begun")
+def begun(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Begin the reply, and read the body when /now was asked for."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"begun"
+    may_read.wait(20)
+    may_read.clear()
+    yield stream_of(environ).read()
+
+
 @application.add("/later")
 def later(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
     """Read only when /now was asked for."""

@@ -12,7 +12,7 @@ from front import Front, N, base_environ
 def test_every_key_of_pep_3333_is_there(front: Front) -> None:
     environ = front.environ(target=b"/a/b?x=1&y", fields=[(b"Host", b"example.org:80"), (b"X-Some-Thing", b"v")])
     assert type(environ) is dict
-    callables = ("speyside.client_disconnected",)
+    callables = ("speyside.client_disconnected", "wsgi.early_hints")
     assert all(callable(environ[key]) for key in callables)
     bound = {"wsgi.input", *base_environ(), *callables}
     told = {key: value for key, value in environ.items() if key not in bound}

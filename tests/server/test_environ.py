@@ -47,6 +47,8 @@ def test_every_key_of_the_pep_is_there(server: Server) -> None:
     assert environ.pop("wsgi.file_wrapper") is None and types["wsgi.file_wrapper"] == "type"
     assert environ.pop("speyside.client_disconnected") is None
     assert types["speyside.client_disconnected"] == "ClientDisconnected"
+    assert environ.pop("wsgi.early_hints") is None
+    assert types["wsgi.early_hints"] == "builtin_function_or_method"
     assert types["wsgi.version"] == "tuple"
     assert environ == {
         "REQUEST_METHOD": "GET",

@@ -31,7 +31,8 @@ line-end/Bare LF after a field · line-end/Bare CR in a value · field/A folded 
 field/Whitespace around a value · field/An empty value · field/The same name twice · host/Missing · host/Twice
 target/Absolute form · target/Origin form with a query · target/Asterisk form · version/HTTP/1.0
 connection/keep-alive in HTTP/1.0 · version/A higher minor version · version/HTTP/2 without its preface
-head/HEAD has no content and the length of GET · status/1xx from an application · status/204 · status/205
+head/HEAD has no content and the length of GET · status/1xx from an application
+early-hints/103 before the final reply · early-hints/103 is not for HTTP/1.0 · status/204 · status/205
 status/304 · connection/Other options · connection/Upgrade is ignored · date/Date
 error/Kept after an error of the application · error/Closed after a refusal · half-close/A request and the end
 lingering-close/A refusal before the body has come · method/A method nobody knows · method/Case counts · method/CONNECT
@@ -139,11 +140,11 @@ def exchange(client: Client, case: Case, split: Split) -> list[Reply]:
 
 
 def interim(status: str) -> bool:
-    return status.startswith("HTTP/1.1 100")
+    return status.startswith("HTTP/1.1 1")
 
 
 def final_count(replies: list[Reply]) -> int:
-    return sum(reply.status != 100 for reply in replies)
+    return sum(reply.status >= 200 for reply in replies)
 
 
 def with_interim(case: Case, got: list[Reply], whole: bool) -> list[Expected]:
@@ -151,7 +152,7 @@ def with_interim(case: Case, got: list[Reply], whole: bool) -> list[Expected]:
     asked = any(item.get("continue") == ["yes"] for item in case.requests)
     if whole or not asked:
         return case.replies
-    expected = [reply for reply in case.replies if not interim(reply.status)]
+    expected = [reply for reply in case.replies if not reply.status.startswith("HTTP/1.1 100")]
     return [expected.pop(0) if reply.status != 100 else Expected("HTTP/1.1 100 Continue") for reply in got]
 
 

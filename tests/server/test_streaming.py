@@ -128,6 +128,17 @@ def test_continue_is_sent_at_the_first_read_and_not_before(server: Server) -> No
         assert client.head().status == 200
 
 
+def test_continue_is_not_put_into_a_reply_that_has_begun(server: Server) -> None:
+    with server.connect() as client:
+        client.send(request("POST", "/begun", [length(3), ("Expect", "100-continue")]))
+        pieces = client.pieces(client.head())
+        assert next(pieces) == b"begun"
+        server.get("/now")
+        assert client.silent(0.1)
+        client.send(b"abc")
+        assert list(pieces) == [b"abc"]
+
+
 def test_reply_before_the_body_is_read_ends_the_connection(server: Server) -> None:
     with server.connect() as client:
         client.send(request("POST", "/unread", [length(1000)]) + b"part")

@@ -27,6 +27,7 @@ ASKED = {
     "files": " · ".join(
         f"GET /{path}?path={TESTS}/conftest.py" for path in ("file", "wrapped", "written", "subclass", "open")
     ),
+    "hinting": "GET /hints · HEAD /hints · GET /hints-late",
     "inputs": f"""POST /read?ops={OPS} one\ntwo · POST /echo body · POST /ignore body · POST /keep longer · GET /kept
         · POST /echo {"x" * 70_000} · POST /read?ops=iterate {"line" * 9}\n{"x" * 40_000}""",
     "leaving": f"GET /keep?name=a&{OPEN} · GET /kept",
@@ -38,7 +39,7 @@ ASKED = {
         · GET /stream?blocks=5 · GET /large?blocks=5 · GET /after-the-last?{OPEN}
         · {" · ".join(f"GET /shape?of={shape}" for shape in SHAPES)}""",
     "streamed": """POST /lines one\ntwo\n · POST /environ body · POST /environ/small body · POST /unread body
-        · GET /now · POST /later body · POST /leaves body""",
+        · GET /now · POST /later body · GET /now · POST /begun body · POST /leaves body""",
     "validated": "GET / · POST / body · POST /?write body · HEAD /",
     "witness": "GET /seen",
     "workers": f"""GET / · GET /who · GET /gated?name=a&{OPEN} · GET /count?name=a · GET /subprocess · GET /shell
@@ -50,6 +51,8 @@ NOT_ASKED = {
     "routes": "has no application: the others' table of paths",
     "framework_files": "has Django's and Flask's application, which test_files asks",
     "corpus/raise": "raises",
+    "hinting_frameworks": "has applications of frameworks, which test_frameworks.py validates",
+    "hinting/hints-raise": "raises",
     "leaving/watch": "ends when its client leaves: test_leaving.py has it",
     "leaving/watch-late": "ends when its client leaves: test_leaving.py has it",
     "outputs/last-words": "kills its worker",

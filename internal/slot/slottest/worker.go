@@ -113,6 +113,31 @@ func (w *Worker) Head(i uint32, code int, status, fields string, body []byte, fl
 	w.publish(i, uint64(n))
 }
 
+// Hint publishes interim heads behind those before: fields, and the empty line of each. The first takes a block.
+func (w *Worker) Hint(i uint32, heads string) {
+	s := w.Slot(i)
+	came := atomic.LoadUint32(&s.Hints)
+	if came == 0 {
+		s.HintBlock, _ = w.freeBlock()
+		w.setBlock(s.HintBlock, 1)
+	}
+	n := copy(w.memory[w.header.BlocksAt+uint64(s.HintBlock)*wire.BlockSize+uint64(came):], heads)
+	atomic.StoreUint32(&s.Hints, came+uint32(n))
+}
+
+// Taken is how many blocks of this worker's are not free.
+func (w *Worker) Taken() int {
+	n, from := 0, uint32(w.number)*w.header.WorkerBlocks
+	for b := from; b < from+w.header.WorkerBlocks; b++ {
+		n += int(min(1, atomic.LoadUint32((*uint32)(w.at(w.header.BlockTableAt+4*uint64(b))))))
+	}
+	return n
+}
+
+func (w *Worker) setBlock(b, value uint32) {
+	atomic.StoreUint32((*uint32)(w.at(w.header.BlockTableAt+4*uint64(b))), value)
+}
+
 func (w *Worker) publish(i uint32, piece uint64) {
 	s := w.Slot(i)
 	produced := atomic.LoadUint32(&s.Produced)
@@ -140,7 +165,7 @@ func (w *Worker) freeBlock() (uint32, bool) {
 // Piece publishes up to a block of body bytes and returns how many. The caller has seen Room.
 func (w *Worker) Piece(i uint32, body []byte) int {
 	b, _ := w.freeBlock()
-	atomic.StoreUint32((*uint32)(w.at(w.header.BlockTableAt+4*uint64(b))), 1)
+	w.setBlock(b, 1)
 	from := w.header.BlocksAt + uint64(b)*wire.BlockSize
 	n := copy(w.memory[from:from+wire.BlockSize], body)
 	w.publish(i, uint64(b)<<32|uint64(n))
