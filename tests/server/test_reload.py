@@ -13,6 +13,7 @@ from signal import SIGHUP, SIGKILL
 import pytest
 
 from harness import PATIENCE, Client, Server, running, until
+from harness.processes import descriptors
 
 APP = """
 import os, time
@@ -107,6 +108,17 @@ def test_new_code_is_served_after_a_reload_and_the_old_processes_go(tmp_path: Pa
         write(tmp_path, "b")
         reload(server, "2 b")
         until(lambda: not set(before) - {server.front} & set(server.tree()), "the end of the old processes", PATIENCE)
+
+
+def test_reloads_leave_no_descriptor_behind(tmp_path: Path) -> None:
+    """The generation before stands by for a while, so there are those of two."""
+    with serving(tmp_path) as server:
+        reload(server, "2 a")
+        until(lambda: len(server.tree()) == 1 + 2 * 3, "two generations, of a zygote and two workers", PATIENCE)
+        before = descriptors(server.front)
+        for number in range(3, 20):
+            reload(server, f"{number} a")
+        until(lambda: descriptors(server.front) <= before + 1, f"{before} descriptors again", PATIENCE)
 
 
 @pytest.mark.parametrize(
