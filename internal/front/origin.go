@@ -100,8 +100,12 @@ func (c *conn) doubt(why *fault.Fault, reason string) {
 	if untold := f.doubts.turn(); untold > 0 {
 		f.options.Log.Warn("proxies refused", "more", untold)
 	}
+	peer := c.request.RemoteAddr
+	if c.relayed {
+		peer = c.origin.Peer
+	}
 	if f.doubts.take(1) {
-		f.options.Log.Warn("proxy refused", "peer", string(c.request.RemoteAddr), "why", reason, "status", why.Status, "code", why.Code)
+		f.options.Log.Warn("proxy refused", "peer", string(peer), "why", reason, "status", why.Status, "code", why.Code)
 	}
 }
 

@@ -81,7 +81,6 @@ const (
 	saysPort
 	saysPrefix
 	saysForwarded
-	saysNothing
 )
 
 // ofFamily are the headers of each family.
@@ -102,9 +101,9 @@ func New(o Options) *Policy {
 		}
 		p.terms = append(p.terms, term{name, saysScheme, s.Value})
 	}
-	for name, meaning := range map[string]meaning{"script_name": saysScript, "path_info": saysPath} {
-		if slices.ContainsFunc(o.Forwarders, func(f string) bool { return f == "*" || strings.EqualFold(f, name) }) {
-			p.terms = append(p.terms, term{name, meaning, ""})
+	for _, t := range []term{{"script_name", saysScript, ""}, {"path_info", saysPath, ""}} {
+		if slices.ContainsFunc(o.Forwarders, func(f string) bool { return f == "*" || strings.EqualFold(f, t.name) }) {
+			p.terms = append(p.terms, t)
 		}
 	}
 	for _, t := range p.terms {

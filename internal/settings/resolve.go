@@ -159,7 +159,7 @@ func withValues(args []string) []string {
 	given := slices.Clone(args)
 	for i := range table {
 		setting := &table[i]
-		at := slices.Index(given, "--"+setting.FlagName())
+		at := slices.IndexFunc(given, func(arg string) bool { return strings.ReplaceAll(arg, "_", "-") == "--"+setting.FlagName() })
 		if end := slices.Index(given, "--"); setting.Bare == "" || at < 0 || end >= 0 && end < at {
 			continue
 		}

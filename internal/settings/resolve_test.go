@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,5 +217,35 @@ func TestPathOfPythonStartsWhereItWasTyped(t *testing.T) {
 	}
 	if s := mustResolve(t, "a --python python3.13"); s.Python != "python3.13" {
 		t.Errorf("python is %s", s.Python)
+	}
+}
+
+func TestFlagThatMayStandAloneTakesTheNextArgumentIfThatCanBeItsValue(t *testing.T) {
+	for args, want := range map[string]string{
+		"app": "off", "app --proxy-protocol": "auto", "--proxy-protocol app": "auto", "--proxy-protocol v2 app": "v2",
+		"--proxy-protocol=v1 app": "v1", "--proxy_protocol app": "auto", "--proxy-protocol --workers 2 app": "auto",
+		"app --proxy-protocol off": "off",
+	} {
+		s, err := Resolve(strings.Fields(args), func(string) string { return "" })
+		if err != nil || s.ProxyProtocol != want || s.App != "app" {
+			t.Errorf("%s: %v, %v", args, s, err)
+		}
+	}
+}
+
+func TestListsHaveTheirDefaultAndMayBeEmpty(t *testing.T) {
+	none := func(string) string { return "" }
+	s, err := Resolve([]string{"app"}, none)
+	if err != nil || !slices.Equal(s.ForwardedAllowIPs, []string{"127.0.0.1", "::1"}) || len(s.SecureSchemeHeaders) != 3 {
+		t.Errorf("%v, %v", s, err)
+	}
+	s, err = Resolve([]string{"app", "--forwarded-allow-ips="}, none)
+	if err != nil || len(s.ForwardedAllowIPs) != 0 {
+		t.Errorf("%v, %v", s, err)
+	}
+	for _, bad := range []string{"10.0.0.1/8", "localhost", "10.0.0.0/40", "fe80::1%eth0", "10.0.0.1 10.0.0.2"} {
+		if _, err := Resolve([]string{"app", "--forwarded-allow-ips", "127.0.0.1," + bad}, none); err == nil {
+			t.Errorf("%s is allowed", bad)
+		}
 	}
 }
