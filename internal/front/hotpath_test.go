@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"speyside.dev/speyside/internal/front"
-	"speyside.dev/speyside/internal/proxy"
 	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/wire"
 )
@@ -78,14 +77,10 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 }
 
 func TestHotPathBehindAProxyDoesNotAllocate(t *testing.T) {
-	allowed, err := proxy.ParseAllowed([]string{"127.0.0.1"})
-	check(t, err)
-	w := startWith(t, 1, 1, func(o *front.Options) {
-		o.Proxies.Policy = proxy.New(proxy.Options{Allowed: allowed, Family: proxy.XForwarded})
-	})
+	w := startWith(t, 1, 1, func(o *front.Options) { trusting(t, o) })
 	w.work(0, fixed)
 	c := w.clients(32)
-	c.request = []byte("GET /path HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: b\r\n\r\n")
+	c.request = []byte(proxied)
 	c.countAllocations()
 }
 
