@@ -11,7 +11,7 @@
 #define SPY_EXTENSION_MISSING "SPY0007" /* this Python cannot import Speyside's extension */
 #define SPY_PLATFORM_NOT_SUPPORTED "SPY0008" /* Speyside runs on Linux only, for now */
 #define SPY_SEGMENT_NOT_MADE "SPY0009" /* the memory shared with the workers could not be made */
-#define SPY_SPOOL_FULL "SPY0010" /* the spool has no room for the body of this request */
+#define SPY_SPOOL_FULL "SPY0010" /* the spool has no room */
 #define SPY_SPOOL_NOT_MADE "SPY0011" /* the spool for large bodies cannot be opened */
 #define SPY_DESCRIPTORS_USED_UP "SPY0012" /* no descriptor was left for a file that the application returned */
 #define SPY_FORWARDED_INVALID "SPY0013" /* a trusted proxy sent headers that cannot be believed */

@@ -16,7 +16,7 @@ type Exchange struct {
 	slot     uint32
 	active   bool // submitted and not released
 	lost     bool // filled and out of line at the last scan
-	slow     bool // complete and not taken by the client at the last scan
+	scans    int  // that have seen it complete and not taken by the client
 	receiver Receiver
 
 	state    slot.State // as the front set it last; the generation is what counts
@@ -45,7 +45,6 @@ type Exchange struct {
 type piece struct {
 	block  uint32 // its number + 1; 0 for other memory
 	memory []byte
-	parked bool // the memory counts as the port's
 }
 
 // Request is what a protocol knows of a complete request besides the bytes themselves.
@@ -93,7 +92,7 @@ func (e *Exchange) Place(bytes []byte, fields []wire.Field) bool {
 func (e *Exchange) Submit(r *Request, receiver Receiver) {
 	e.body = r.Body
 	e.describe(r)
-	e.receiver, e.active, e.lost, e.slow = receiver, true, false, false
+	e.receiver, e.active, e.lost, e.scans = receiver, true, false, 0
 	e.attempts, e.produced, e.consumed, e.begun = 0, 0, 0, false
 	e.done, e.cut, e.fileLost, e.reply = false, false, false, Reply{}
 	e.port.inFlight++
@@ -284,7 +283,10 @@ func (e *Exchange) workerDied(w int) {
 	case wire.StateClaimed:
 		e.retry(state)
 	case wire.StateDone:
-		if e.port.look(e); e.active {
+		if e.port.look(e); e.active && e.receiver != nil {
+			e.park()
+		}
+		if e.active {
 			e.copyOut()
 		}
 	default:

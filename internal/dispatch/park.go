@@ -4,25 +4,28 @@ package dispatch
 
 import "bytes"
 
-// maxParked bounds the memory of a port for replies that are complete and that slow clients have not taken yet.
-const maxParked = 32 << 20
+// A complete reply that its client does not take holds a slot, and blocks that its worker needs for the next one: after a while
+// its connection parks it. For one that is not complete see Relieve.
 
-// park moves the rest of a complete reply out of its worker's blocks, to memory and, when that is full, to the spool. The
-// worker is done with it and needs them for its next reply; without this, one client that does not read would stop every
-// large reply of that worker. A reply that is not complete keeps its blocks until somebody else waits: see Relieve.
+const (
+	parkAfter  = 10      // scans, while nobody needs what it holds
+	parkNeeded = 2       // when its worker waits for room, or no slot is free: by then it is the client that is slow
+	maxParked  = 1 << 20 // bytes that are parked at once; what is left of a longer reply stays in the stash
+)
+
+// outstayed reports at a scan that a complete reply has been there for too long.
+func (e *Exchange) outstayed() bool {
+	e.scans++
+	return e.scans >= parkAfter || e.scans >= parkNeeded && (len(e.port.free) == 0 || e.port.segment.Waits(e.worker))
+}
+
+// park has the receiver keep what is left of a complete reply, and frees the blocks of what it leaves.
 func (e *Exchange) park() {
-	for n := range int(e.produced - e.consumed) {
-		p := e.inRing(n)
-		if p.block == 0 {
-			continue
-		}
-		if e.port.parked+len(p.memory) > maxParked {
-			e.putAside()
-			return
-		}
-		e.copyPiece(p)
-		e.port.parked += len(p.memory)
-		p.parked = true
+	if e.aside <= maxParked {
+		e.receiver.Park(e)
+	}
+	if e.active {
+		e.putAside()
 	}
 }
 

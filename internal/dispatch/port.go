@@ -29,6 +29,9 @@ const maxAttempts = 2
 type Receiver interface {
 	// Progress says that the reply has new pieces, or is complete.
 	Progress(*Exchange)
+	// Park says that the reply is complete and its client does not take it: the receiver should keep what is left elsewhere, and
+	// release the exchange.
+	Park(*Exchange)
 	// Failed says that there will be no (more) reply, and why. The exchange is released afterwards.
 	Failed(*Exchange, *fault.Fault)
 	// Stranded says that the request came back to a retired port, where nobody claims it: it moves, or fails.
@@ -52,7 +55,6 @@ type Port struct {
 	free      []uint32   // last used first, so that few home blocks are touched
 	inFlight  int
 	waiting   []Waiter
-	parked    int // bytes of replies kept for slow clients
 	bodies    []*Body
 	inBlocks  int // bodies up to this size are kept in blocks
 
@@ -198,10 +200,8 @@ func (p *Port) Expired(*loop.Class) {
 		case !e.active:
 		case !e.done:
 			e.Relieve()
-		case e.slow:
+		case e.receiver != nil && e.outstayed():
 			e.park()
-		default:
-			e.slow = true
 		}
 	}
 	if p.inFlight > 0 {

@@ -90,9 +90,6 @@ func (e *Exchange) giveBack(n uint32) (blocks uint32) {
 			e.port.segment.GivePiece(p.block - 1)
 			blocks++
 		}
-		if p.parked {
-			e.port.parked -= len(p.memory)
-		}
 		*p = piece{}
 		e.consumed++
 	}

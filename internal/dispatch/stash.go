@@ -98,9 +98,6 @@ func (e *Exchange) takeFromStash(n int) int {
 	n = min(n, len(e.stash))
 	for i := range n {
 		s := &e.stash[i]
-		if s.parked {
-			e.port.parked -= len(s.memory)
-		}
 		if s.hold != nil {
 			s.hold.release()
 		}

@@ -71,13 +71,15 @@ var (
 		Hint:  "run it in a Linux container or virtual machine.",
 		About: "The server stands on epoll, memfd, pidfd and futex, which are Linux's. On other systems the program builds and says so.",
 	})
-	// SpoolFull: a request's body could not be kept.
+	// SpoolFull: a request's body, or an unread reply, could not be kept.
 	SpoolFull = declare(Fault{
 		Code: "SPY0010", Name: "SpoolFull", Whose: Operator, Status: 503,
-		Text: "the spool has no room for the body of this request",
+		Text: "the spool has no room",
 		Hint: "make room on the disk, name another with --tmp-upload-dir, or allow more with --spool-limit.",
-		About: "Bodies larger than `spool_threshold` wait in a nameless file until they are complete. The client got a 503 with " +
-			"Retry-After; no other request has noticed.",
+		About: "Bodies larger than `spool_threshold` wait in a nameless file until they are complete, and complete replies until " +
+			"clients that are slow to read have taken them. Without room, a request with such a body is answered with 503 and " +
+			"Retry-After, and no other one notices; replies stay in the memory shared with the workers, which wait for those " +
+			"clients when it is used up. Nothing is lost.",
 	})
 	// SpoolNotMade: there is no place for large bodies.
 	SpoolNotMade = declare(Fault{

@@ -12,6 +12,7 @@ import (
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/loop"
 	"speyside.dev/speyside/internal/observe"
+	"speyside.dev/speyside/internal/spool"
 )
 
 // A reply may end with part of a file. The exchange is over by then: worker and slot serve others, and the connection sends
@@ -26,17 +27,19 @@ const (
 // rest is what is left of a reply.
 type rest struct {
 	file     *dispatch.File
-	whole    int64 // bytes of it
-	cut      bool  // the reply is incomplete even with it
-	copied   bool  // by reading and writing
-	helped   bool  // a helper uses file and socket
-	writable bool  // the socket has been reported writable since the helper began
+	extent   *spool.Extent // of the spool, when it is there
+	whole    int64         // bytes of it
+	cut      bool          // the reply is incomplete even with it
+	copied   bool          // by reading and writing
+	helped   bool          // a helper uses file and socket
+	writable bool          // the socket has been reported writable since the helper began
 }
 
 // helpers are those of one lane.
 type helpers struct {
-	busy int
-	line []*conn // wait for one
+	busy  int
+	line  []*conn  // wait for one
+	spare [][]byte // memory to copy through
 }
 
 // shipment is what one helper has sent, and why it stopped: because of the client, or of the file.
@@ -54,6 +57,9 @@ func (c *conn) sendRest(file *dispatch.File, cut bool) {
 	}
 	if c.framing.NoBody {
 		file.Left = 0
+	}
+	if c.bodyLeft >= 0 {
+		c.bodyLeft -= file.Left
 	}
 	c.rest = &rest{file: file, whole: file.Left, cut: cut}
 	c.phase = phaseFile
@@ -74,15 +80,35 @@ func (c *conn) ship() {
 	l.helpers.busy++
 	c.rest.helped, c.rest.writable = true, false
 	file, transport, copied := *c.rest.file, c.transport, c.rest.copied
+	var memory []byte
+	if copied {
+		memory = l.helpers.memory()
+	}
 	go func() {
 		var s shipment
 		if copied {
-			s = copyFile(transport, file)
+			s = copyFile(transport, file, memory)
 		} else {
 			s = sendFile(transport, file)
 		}
-		l.loop.Post(func() { c.shipped(s) })
+		l.loop.Post(func() {
+			if copied {
+				l.helpers.spare = append(l.helpers.spare, memory)
+			}
+			c.shipped(s)
+		})
 	}()
+}
+
+// memory is for one helper to copy through.
+func (h *helpers) memory() []byte {
+	n := len(h.spare)
+	if n == 0 {
+		return make([]byte, copyAtOnce)
+	}
+	memory := h.spare[n-1]
+	h.spare = h.spare[:n-1]
+	return memory
 }
 
 // sendFile lets the kernel move bytes from the file to the client, as far as the client takes them.
@@ -107,9 +133,9 @@ func sendFile(t loop.Transport, file dispatch.File) (s shipment) {
 	return s
 }
 
-// copyFile does the same by reading and writing.
-func copyFile(t loop.Transport, file dispatch.File) (s shipment) {
-	memory := make([]byte, copyAtOnce)
+// copyFile does the same by reading and writing, through memory of copyAtOnce bytes. Bytes of the spool go no other way: what the
+// kernel sends from a file it sends by reference, and the room is used again as soon as it has been taken.
+func copyFile(t loop.Transport, file dispatch.File, memory []byte) (s shipment) {
 	for s.sent < int(min(file.Left, shipAtOnce)) {
 		n, err := unix.Pread(file.Descriptor, memory[:min(file.Left-int64(s.sent), copyAtOnce)], file.At+int64(s.sent))
 		if err == unix.EINTR {
@@ -183,10 +209,8 @@ func (h *helpers) next() {
 // restSent ends the reply.
 func (c *conn) restSent() {
 	r := c.rest
-	c.lane.front.options.Log.Debug("file sent", "bytes", r.whole, "copied", r.copied, "request", string(c.label[:c.labelLen]))
-	if c.bodyLeft >= 0 {
-		c.bodyLeft -= r.whole
-	}
+	c.lane.front.options.Log.Debug("file sent", "bytes", r.whole, "copied", r.copied, "parked", r.extent != nil,
+		"request", string(c.label[:c.labelLen]))
 	c.dropRest()
 	c.conclude(r.cut)
 }
@@ -205,6 +229,10 @@ func (c *conn) dropRest() {
 	}
 	line := &c.lane.helpers.line
 	*line = slices.DeleteFunc(*line, func(other *conn) bool { return other == c })
-	c.rest.file.Close()
+	if c.rest.extent != nil {
+		c.rest.extent.Release()
+	} else {
+		c.rest.file.Close()
+	}
 	c.rest = nil
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -36,6 +37,7 @@ type world struct {
 	segment *slot.Segment // of the generation in service
 	bells   []int
 	address string
+	path    string // of a Unix socket, of which the kernel buffers little
 	stopped atomic.Bool
 
 	generation *front.Generation
@@ -74,6 +76,12 @@ func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*
 	address, err := w.front.Listen(context.Background(), listen.Address{Host: "127.0.0.1"}, listen.Options{Backlog: 1024})
 	check(t, err)
 	w.address = fmt.Sprintf("127.0.0.1:%d", address.Port)
+	directory, err := os.MkdirTemp("", "front") // a socket's path is short
+	check(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
+	w.path = filepath.Join(directory, "s")
+	_, err = w.front.Listen(context.Background(), listen.Address{Path: w.path}, listen.Options{Backlog: 1024})
+	check(t, err)
 	w.front.Accept()
 	ended := make(chan error, 1)
 	go func() { ended <- w.front.Run() }()
@@ -527,6 +535,8 @@ func TestClientThatDoesNotReadDoesNotKeepTheBlocksOfItsWorker(t *testing.T) {
 
 // room waits until the worker may publish a piece, and reports false when that took too long.
 func (w *world) room(worker *slottest.Worker, i uint32, patience time.Duration) bool {
+	worker.AwaitRoom(true)
+	defer worker.AwaitRoom(false)
 	for deadline := time.Now().Add(patience); !worker.Room(i); worker.Wait() {
 		if time.Now().After(deadline) {
 			return false

@@ -48,6 +48,7 @@ type lane struct {
 	runs     [][]byte // what one writev sends
 	chunks   []byte   // the chunk heads among them
 	helpers  helpers
+	parking  parking
 
 	keepAlive, header, body, send, abandon, linger, idle, retry, scan *loop.Class
 

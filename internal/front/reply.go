@@ -82,7 +82,7 @@ func (c *conn) pump() {
 			}
 			return
 		}
-		runs := c.encode(e)
+		runs := c.encode(e, c.lane.runs[:0], c.lane.chunks[:0])
 		n, errno := c.write(runs)
 		if errno == unix.EAGAIN {
 			c.blocked = true
@@ -114,11 +114,11 @@ func (c *conn) write(runs [][]byte) (int, syscall.Errno) {
 // endDue reports that the chunked body wants its last chunk.
 func (c *conn) endDue(e *dispatch.Exchange) bool { return c.framing.Chunked && e.Done() && !e.Cut() }
 
-// encode lists the bytes to send: the pending pieces in their framing, less what was sent of them before.
-func (c *conn) encode(e *dispatch.Exchange) [][]byte {
-	runs, chunks := c.lane.runs[:0], c.lane.chunks[:0]
+// encode appends to runs the bytes to send: the pending pieces in their framing, less what was sent of them before, as far as the
+// capacity goes. Chunk heads are written to chunks.
+func (c *conn) encode(e *dispatch.Exchange, runs [][]byte, chunks []byte) [][]byte {
 	left, n := c.bodyLeft, 0
-	for ; n < e.Pending() && len(runs)+4 < maxRuns; n++ {
+	for ; n < e.Pending() && len(runs)+4 < cap(runs); n++ {
 		var head, body []byte
 		head, body = c.parts(e, n, &left)
 		switch {

@@ -292,9 +292,9 @@ var table = []Setting{
 	},
 	{
 		Name: "spool_limit", Meta: "SIZE", Type: Size, Default: "10GB", Section: SectionBodies, Since: "0.1", Check: upToAPetabyte,
-		Doc: "How much of the disk the spool may take. It has large bodies, and what slow clients have not taken of large replies while " +
-			"others wait for a thread. In bytes or with a unit; 0 is as much as there is. A request whose body does not fit, or finds the disk full, is answered with 503 and Retry-After; the log says so, and " +
-			"no other request notices.",
+		Doc: "How much of the disk the spool may take. It has large bodies, and what slow clients have not taken of replies. In bytes or with a " +
+			"unit; 0 is as much as there is. A request whose body does not fit, or finds the disk full, is answered with 503 and " +
+			"Retry-After; the log says so, and no other request notices. A reply that does not fit keeps its worker waiting.",
 		field: func(s *Settings) any { return &s.SpoolLimit },
 	},
 	{

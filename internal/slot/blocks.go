@@ -97,5 +97,8 @@ func (s *Segment) Piece(w int, block, length uint32) []byte {
 	return s.Block(block)[:length]
 }
 
+// Waits reports whether a thread of worker w waits for room. A worker may say so at any time.
+func (s *Segment) Waits(w int) bool { return atomic.LoadUint32(&s.worker(w).Waiting) != 0 }
+
 // GivePiece frees a block that [Segment.Piece] accepted. The caller calls [Segment.Freed] once for all it gives.
 func (s *Segment) GivePiece(block uint32) { atomic.StoreUint32(&s.blocks[block], 0) }

@@ -1,6 +1,7 @@
 //go:build linux
 
-// Package spool keeps request bodies that do not fit the segment in one nameless file, which workers read at an offset.
+// Package spool keeps request bodies that do not fit the segment, and replies that slow clients have not taken, in one nameless
+// file, which workers read at an offset.
 //
 // Callers need [New] and [Spool.Reserve]. The package does not know what the bytes are, and it never grows the file
 // beyond what was written: room is reserved as addresses, the disk holds only what arrived, and a hole is punched before an
@@ -36,6 +37,7 @@ var ErrFull = errors.New("the spool is full")
 // Spool is one nameless file, shared by all loops.
 type Spool struct {
 	file  *os.File
+	fd    int
 	limit int64        // bytes that may lie on the disk at once; 0 for any number
 	taken atomic.Int64 // bytes that do
 
@@ -63,7 +65,7 @@ func New(dir string, limit int64) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", dir, err)
 	}
-	return &Spool{file: file, limit: limit, free: []span{{0, Room}}}, nil
+	return &Spool{file: file, fd: int(file.Fd()), limit: limit, free: []span{{0, Room}}}, nil
 }
 
 func nameless(dir string) (*os.File, error) {
@@ -81,6 +83,9 @@ func nameless(dir string) (*os.File, error) {
 
 // File is the spool's file, for the processes that read from it.
 func (s *Spool) File() *os.File { return s.file }
+
+// Descriptor is that of the file.
+func (s *Spool) Descriptor() int { return s.fd }
 
 // Close ends the spool; what it held is gone.
 func (s *Spool) Close() error { return s.file.Close() }
@@ -118,8 +123,28 @@ func (e *Extent) At() int64 { return e.span.from }
 
 // Write appends p. It returns ErrTooLong when the body outgrows its extent, ErrFull when the spool holds as much as it
 // may, or the system's error (a full disk).
-func (e *Extent) Write(p []byte) error {
-	s, size := e.spool, int64(len(p))
+func (e *Extent) Write(p []byte) error { return e.Writev([][]byte{p}) }
+
+// maxRuns is how many runs of bytes the kernel takes at once.
+const maxRuns = 1024
+
+// Writev appends runs of bytes, which only the kernel reads. It fails as Write does.
+func (e *Extent) Writev(runs [][]byte) error {
+	for len(runs) > 0 {
+		n := min(len(runs), maxRuns)
+		if err := e.append(runs[:n]); err != nil {
+			return err
+		}
+		runs = runs[n:]
+	}
+	return nil
+}
+
+func (e *Extent) append(runs [][]byte) error {
+	s, size := e.spool, int64(0)
+	for _, run := range runs {
+		size += int64(len(run))
+	}
 	if e.Length+size > e.size {
 		return ErrTooLong
 	}
@@ -127,15 +152,46 @@ func (e *Extent) Write(p []byte) error {
 		s.taken.Add(-size)
 		return ErrFull
 	}
-	n, err := s.file.WriteAt(p, e.span.from+e.Length)
-	e.Length += int64(n)
+	n, err := writeAt(s.fd, runs, e.span.from+e.Length)
+	if err == nil && n < size { // a full disk, or a signal: the rest says which
+		var more int64
+		more, err = writeAt(s.fd, skip(runs, n), e.span.from+e.Length+n)
+		n += more
+	}
+	if err == nil && n < size {
+		err = unix.ENOSPC
+	}
+	e.Length += n
 	if s.limit > 0 {
-		s.taken.Add(int64(n) - size)
+		s.taken.Add(n - size)
 	}
 	if err != nil {
 		return fmt.Errorf("writing to the spool: %w", err)
 	}
 	return nil
+}
+
+func writeAt(fd int, runs [][]byte, at int64) (int64, error) {
+	for {
+		n, err := unix.Pwritev(fd, runs, at)
+		if err != unix.EINTR {
+			return int64(max(n, 0)), err
+		}
+	}
+}
+
+// skip is runs without their first n bytes.
+func skip(runs [][]byte, n int64) [][]byte {
+	for len(runs) > 0 && n >= int64(len(runs[0])) {
+		n -= int64(len(runs[0]))
+		runs = runs[1:]
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	rest := append([][]byte(nil), runs...)
+	rest[0] = rest[0][n:]
+	return rest
 }
 
 // Release punches out what was written and gives the room back.
@@ -146,7 +202,7 @@ func (e *Extent) Release() {
 	}
 	if e.Length > 0 {
 		// A file system that cannot punch holes keeps the bytes until the room is written again.
-		_ = unix.Fallocate(int(s.file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.span.from, roundUp(e.Length))
+		_ = unix.Fallocate(s.fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.span.from, roundUp(e.Length))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

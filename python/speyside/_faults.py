@@ -30,7 +30,7 @@ PLATFORM_NOT_SUPPORTED: Final = "SPY0008"
 # The memory shared with the workers could not be made.
 SEGMENT_NOT_MADE: Final = "SPY0009"
 
-# The spool has no room for the body of this request.
+# The spool has no room.
 SPOOL_FULL: Final = "SPY0010"
 
 # The spool for large bodies cannot be opened.

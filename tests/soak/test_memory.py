@@ -9,6 +9,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from apps.replies import BLOCK
@@ -86,3 +87,43 @@ def test_generator_of_any_size_costs_little_memory(reader: str, server: Server) 
     assert (total, checksum) == (BLOCKS * len(BLOCK), expected)
     print(f"{total} bytes to a reader that {reader}: front and worker grew by {peak - idle} bytes at most")
     assert peak - idle <= GROWTH or SANITIZED
+
+
+def test_replies_that_nobody_reads_go_to_the_spool(short_path: Path) -> None:
+    """120 clients leave 400 KB each unread: neither a thread nor memory is spent on them, and nothing is lost."""
+    path = short_path / "socket"  # of which the kernel keeps little for a client
+    with running("apps.replies", bind=[f"unix:{path}"], workers=1, threads=4) as server:
+        inside = Inside(server)
+        assert server.get("/large?blocks=6").status == 200
+        idle, before = inside.holding(), sum(resident(pid) for pid in inside.processes)
+        clients = [server.connect() for _ in range(120)]
+        for client in clients:
+            client.send(request("GET", "/large?blocks=6"))
+        assert server.get("/").text == "hello\n"
+        until(lambda: inside.holding().slots == 0, "every reply to be in the spool", PATIENCE)
+        held = inside.holding()
+        grown = sum(resident(pid) for pid in inside.processes) - before
+        print(f"{held.spooled << 16} bytes are in the spool, front and worker grew by {grown} bytes")
+        assert held.blocks == 0 and held.spooled << 16 > len(clients) * 100_000
+        assert grown < GROWTH // 2 or SANITIZED
+        for client in clients[::2]:
+            client.close()
+        for client in clients[1::2]:
+            assert client.reply().body == BLOCK * 6
+            client.close()
+        until(lambda: inside.holding() == idle, "everything to be given back", PATIENCE)
+
+
+def test_without_room_in_the_spool_workers_wait_and_nothing_is_lost(short_path: Path) -> None:
+    path = short_path / "socket"
+    with running(
+        "apps.replies", "--spool-limit=1MB", bind=[f"unix:{path}"], workers=1, threads=2, provoked=True
+    ) as server:
+        clients = [server.connect() for _ in range(20)]
+        for client in clients:
+            client.send(request("GET", "/large?blocks=6"))
+        server.log(r"WARN  replies not parked .*code=SPY0010")
+        for client in clients:
+            assert client.reply().body == BLOCK * 6
+            client.close()
+        assert server.get("/").text == "hello\n"

@@ -162,6 +162,16 @@ func (w *Worker) freeBlock() (uint32, bool) {
 	return 0, false
 }
 
+// AwaitRoom says that the worker's thread waits for room, or that it does not any more.
+func (w *Worker) AwaitRoom(waits bool) {
+	worker := (*wire.Worker)(w.at(w.header.WorkersAt + uint64(w.number)*w.header.WorkerStride))
+	n := uint32(0)
+	if waits {
+		n = 1
+	}
+	atomic.StoreUint32(&worker.Waiting, n)
+}
+
 // Piece publishes up to a block of body bytes and returns how many. The caller has seen Room.
 func (w *Worker) Piece(i uint32, body []byte) int {
 	b, _ := w.freeBlock()
