@@ -286,7 +286,7 @@ static PyObject *input_read(PyObject *self, PyObject *const *args, Py_ssize_t co
 /* How far the line that starts here goes within one chunk; *ends says that it ends there. */
 static size_t line_part(const struct chunk *chunk, uint64_t limit, bool *ends) {
     size_t length = chunk->length < limit ? chunk->length : (size_t)limit;
-    const uint8_t *newline = memchr(chunk->data, '\n', length);
+    const uint8_t *newline = length == 0 ? NULL : memchr(chunk->data, '\n', length); /* at the end there are no data */
     *ends = newline != NULL || length == limit;
     return newline != NULL ? (size_t)(newline - chunk->data) + 1 : length;
 }
