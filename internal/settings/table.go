@@ -308,9 +308,9 @@ var table = []Setting{
 		Name: "max_connections", Meta: "INT", Type: Int, Default: "10000", Section: SectionLimits, Since: "0.1",
 		Check: between(1, 1_000_000),
 		Doc: "Most connections at once, of all loops together. From 1 to 1000000. Above it connections that idle are closed, the " +
-			"one first that idled longest, and when there is none, new ones wait in the backlog until one has gone. Each takes a " +
-			"descriptor; the soft limit on them is raised to the hard one, and when that is too low the log says so and fewer " +
-			"are taken.",
+			"one first that idled longest, then those that have had their last reply; when there is neither, new ones wait in the " +
+			"backlog until one has gone. Each takes a descriptor; the soft limit on them is raised to the hard one, and when that is " +
+			"too low the log says so and fewer are taken.",
 		field: func(s *Settings) any { return &s.MaxConnections },
 	},
 	{
