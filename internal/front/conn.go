@@ -226,16 +226,18 @@ func (c *conn) hangUp() {
 	c.phase, c.received = phaseLinger, 0
 	c.lane.linger.Set(&c.timer, c)
 	c.lane.front.crowd.look()
-	if c.readable {
-		c.readLinger()
-	}
+	c.readLinger()
 }
 
 // readLinger throws away what still comes, up to a bound: a client that does not stop is not reading either.
 func (c *conn) readLinger() {
+	if !c.readable {
+		return
+	}
 	for range readsPerTurn {
 		n, errno := c.transport.Read(c.lane.scratch)
 		if errno == syscall.EAGAIN {
+			c.readable = false
 			return
 		}
 		c.received += int64(n)
