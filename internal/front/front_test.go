@@ -152,6 +152,11 @@ func hello(worker *slottest.Worker, i uint32) {
 func echo(worker *slottest.Worker, i uint32) {
 	body := bytes.Clone(worker.RequestBody(i))
 	worker.Head(i, 200, "200 OK", "X-Kind: "+fmt.Sprint(worker.Slot(i).BodyKind)+"\r\n", nil, 0)
+	stream(worker, i, body)
+}
+
+// stream publishes a body piece by piece, and ends the reply.
+func stream(worker *slottest.Worker, i uint32, body []byte) {
 	worker.Ring(i)
 	for len(body) > 0 && worker.Kind(i) == wire.StateStarted {
 		if worker.Room(i) {
