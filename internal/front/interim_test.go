@@ -162,3 +162,30 @@ func TestLateHintsWaitForTheClient(t *testing.T) {
 	}
 	untaken(t, worker)
 }
+
+func TestHintsThatTheClientHasNotTakenComeBeforeAReplyThatIsParked(t *testing.T) {
+	w, spooled := spooling(t, 0)
+	worker := w.join(0)
+	worker.AwaitRoom(true) // else what is done is parked after a second only
+	c := w.dialUnix()
+	const count = 40 // 600 kB are more than the kernel keeps
+	fmt.Fprint(c, strings.Repeat(get, count))
+	body := strings.Repeat("b", 15000) // it is what fills the kernel's memory, so it is hints that do not fit
+	go func() {
+		for range count {
+			i := w.begin(worker)
+			worker.Hint(i, style)
+			worker.Head(i, 200, "200 OK", "", []byte(body), 0)
+			worker.Move(i, wire.StateStarted, wire.StateDone)
+			worker.Ring(i)
+		}
+	}()
+	eventually(t, "the reply behind the hints is parked", func() bool { return spooled() > 0 })
+	r := bufio.NewReader(c)
+	for range count {
+		expect(t, r, line+style)
+		if reply, got := w.read(r); reply.StatusCode != 200 || got != body {
+			t.Fatalf("got %v with %d bytes", reply, len(got))
+		}
+	}
+}

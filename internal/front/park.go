@@ -3,6 +3,7 @@
 package front
 
 import (
+	"slices"
 	"time"
 
 	"speyside.dev/speyside/internal/dispatch"
@@ -28,6 +29,9 @@ func (c *conn) Park(e *dispatch.Exchange) {
 	}
 	pieces := e.Pending()
 	runs := c.encode(e, make([][]byte, 0, 4*pieces+4), make([]byte, 0, pieces*chunkHeadMax))
+	if len(c.interim) > 0 { // the reply comes after that
+		runs = slices.Insert(runs, 0, c.interim)
+	}
 	if len(runs) == 0 {
 		return
 	}
@@ -45,7 +49,7 @@ func (c *conn) Park(e *dispatch.Exchange) {
 	for n := range e.Pending() {
 		c.parts(e, n, &c.bodyLeft)
 	}
-	c.exchange, c.phase = nil, phaseFile
+	c.exchange, c.phase, c.interim = nil, phaseFile, nil
 	c.rest = &rest{file: &dispatch.File{Descriptor: c.lane.front.spool.Descriptor(), At: extent.At(), Left: extent.Length},
 		extent: extent, whole: extent.Length, cut: e.Cut(), copied: true}
 	e.Release()
