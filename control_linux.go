@@ -2,14 +2,26 @@ package speyside
 
 import (
 	"context"
+	"errors"
+	"os"
+	"time"
 
+	"speyside.dev/speyside/internal/arbiter"
 	"speyside.dev/speyside/internal/control"
+	"speyside.dev/speyside/internal/dispatch"
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/front"
+	"speyside.dev/speyside/internal/generation"
 	"speyside.dev/speyside/internal/listen"
+	"speyside.dev/speyside/internal/observe"
+	"speyside.dev/speyside/internal/settings"
 )
 
 // watched is how the server is asked about itself.
 type watched struct {
 	health []*control.Health
+	socket *control.Socket // nil when there is none
+	halt   func()          // stops at once
 }
 
 // openHealth listens for health checks where nothing of the application is served.
@@ -28,9 +40,136 @@ func (r *Server) openHealth(ctx context.Context) error {
 	return nil
 }
 
+// openControl makes the control socket. Without one the server serves all the same.
+func (r *Server) openControl() {
+	if r.settings.ControlSocket == settings.ControlOff {
+		return
+	}
+	socket, err := control.Open(r.settings.ControlSocket, control.Options{Status: r.status, Reload: r.awaitReload, Stop: r.stop, Log: r.log})
+	if err != nil {
+		r.log.Warn("control socket not made", "path", r.settings.ControlSocket, "error", err, "code", fault.ControlNotMade.Code,
+			"hint", fault.ControlNotMade.Hint)
+		return
+	}
+	r.watched.socket = socket
+	r.log.Debug("control socket made", "path", socket.Path)
+}
+
 // close ends it, after all that there was to say of the server.
 func (w *watched) close() {
 	for _, h := range w.health {
 		h.Close()
 	}
+	if w.socket != nil {
+		w.socket.Close()
+	}
+}
+
+// awaitReload reloads and waits for what becomes of it.
+func (r *Server) awaitReload(ctx context.Context) (control.Reload, error) {
+	select {
+	case outcome := <-r.generations.AwaitReload():
+		return *asReload(outcome), nil
+	case <-ctx.Done():
+		return control.Reload{}, errors.New("the server has ended")
+	}
+}
+
+// stop drains, or ends the server at once.
+func (r *Server) stop(now bool) {
+	if now {
+		r.watched.halt()
+		return
+	}
+	r.Drain()
+}
+
+// status is what the server says of itself.
+func (r *Server) status(ctx context.Context) control.Status {
+	generations := r.generations.Snapshots()
+	lines := make([]*front.Generation, len(generations))
+	for i := range generations {
+		lines[i] = generations[i].Load.(*load).line
+	}
+	loops := r.front.Snapshot(ctx, lines)
+	s := control.Status{Name: r.settings.ProcName, Pid: os.Getpid(), Version: settings.Version, App: r.settings.App, State: r.state(),
+		Age: time.Since(r.begun).Seconds(), Addresses: r.urls(), Metrics: loops.Values.ByName(),
+		Generations: []control.Generation{}, SilentLoops: append([]int{}, loops.Silent...)}
+	for i, g := range generations {
+		processes, _ := g.Load.(*load).arbiter.Snapshot(ctx)
+		s.Generations = append(s.Generations, describe(ctx, g, processes, loops.Lines[lines[i]]))
+	}
+	if last := r.generations.LastReload(); last.Generation > 0 {
+		s.LastReload = asReload(last)
+	}
+	return s
+}
+
+func (r *Server) state() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.end != nil:
+		return control.StateDraining
+	case !r.accepting:
+		return control.StateLoading
+	}
+	return control.StateServing
+}
+
+// describe puts together what the arbiter, the loops and the kernel say of a generation.
+func describe(ctx context.Context, g generation.Snapshot, processes arbiter.Snapshot, line *front.Line) control.Generation {
+	d := control.Generation{Number: g.Number, State: string(g.State), Age: time.Since(g.Begun).Seconds(), Workers: []control.Worker{},
+		Queue: []control.Request{}}
+	if processes.Zygote > 0 {
+		zygote := lookAt(ctx, processes.Zygote)
+		d.Zygote = &zygote
+	}
+	places := map[int]int{} // in d.Workers, by the worker's number
+	for _, w := range processes.Workers {
+		places[w.Number] = len(d.Workers)
+		d.Workers = append(d.Workers, control.Worker{Number: w.Number, Process: lookAt(ctx, w.Pid), State: string(w.State),
+			Requests: line.Served[w.Number], InHand: []control.Request{}})
+	}
+	for _, number := range line.Left {
+		if i, there := places[number]; there {
+			d.Workers[i].Left++
+		}
+	}
+	for _, q := range line.Requests {
+		request := control.Request{ID: q.ID, Method: q.Method, Path: q.Path, Client: q.Client, State: stage(q.Stage), Age: q.Age.Seconds()}
+		if i, there := places[q.Worker]; there {
+			d.Workers[i].InHand = append(d.Workers[i].InHand, request)
+		} else {
+			d.Queue = append(d.Queue, request)
+		}
+	}
+	return d
+}
+
+func stage(s dispatch.Stage) string {
+	switch s {
+	case dispatch.Queued:
+		return "queued"
+	case dispatch.Sending:
+		return "sending"
+	}
+	return "running"
+}
+
+// lookAt asks the kernel about a process, while there is time.
+func lookAt(ctx context.Context, pid int) control.Process {
+	if pid == 0 || ctx.Err() != nil {
+		return control.Process{Pid: pid}
+	}
+	p, err := observe.LookAt(pid)
+	if err != nil { // it has just ended
+		return control.Process{Pid: pid}
+	}
+	return control.Process{Pid: pid, Age: p.Age.Seconds(), RSS: p.RSS, PSS: p.PSS}
+}
+
+func asReload(o generation.Outcome) *control.Reload {
+	return &control.Reload{Generation: o.Generation, Age: time.Since(o.At).Seconds(), Error: o.Error, Code: o.Code, Hint: o.Hint,
+		Traceback: o.Traceback}
 }

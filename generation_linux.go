@@ -64,11 +64,14 @@ func (l *load) options(python string) arbiter.Options {
 		DrainPatience: s.GracefulTimeout, Spawning: l.segment.Use,
 		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Sockets: l.segment.Sockets(), Reaper: r.reaper,
 		Log: r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
-		Ready:     func(worker, _ int) { l.line.WorkerReady(worker) },
-		AllReady:  func() { r.generations.Ready(l.number) },
-		Crashed:   func(how string) { r.generations.Crashed(l.number, how) },
-		Dead:      l.line.WorkerDied,
-		Traceback: func(text string) { fmt.Fprint(os.Stderr, text) },
+		Ready:    func(worker, _ int) { l.line.WorkerReady(worker) },
+		AllReady: func() { r.generations.Ready(l.number) },
+		Crashed:  func(how string) { r.generations.Crashed(l.number, how) },
+		Dead:     l.line.WorkerDied,
+		Traceback: func(text string) {
+			fmt.Fprint(os.Stderr, text)
+			r.generations.Traceback(l.number, text)
+		},
 	}
 }
 

@@ -135,12 +135,24 @@ func (r *Server) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- r.front.Run() }()
 	go r.reaper.Run(alive)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	r.watched.halt = stop
+	r.openControl()
+	r.takeName()
 	if r.generations.Begin() == nil {
 		go r.awaitStop(ctx, alive)
 	}
 	err := r.generations.Wait()
 	r.front.Stop()
 	return errors.Join(err, <-ended)
+}
+
+// takeName has the kernel show the server's name, where it was given one; it keeps the first 15 bytes.
+func (r *Server) takeName() {
+	if r.settings.Given("proc_name") {
+		_ = os.WriteFile("/proc/self/comm", []byte(r.settings.ProcName), 0)
+	}
 }
 
 // awaitStop ends the server in the way it is asked to.
@@ -179,7 +191,15 @@ func (r *Server) finish(ctx context.Context) {
 		r.cutShort()
 	}
 	r.generations.Retire()
-	_ = r.generations.Wait()
+	ended := make(chan struct{})
+	go func() {
+		_ = r.generations.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done(): // told to stop at once: a generation before this one may have more time than that
+	}
 }
 
 // cutShort says that workers are ended from now on because the server stops.
@@ -217,14 +237,19 @@ func (r *Server) loaded(l arbiter.Loaded) {
 		}
 	}
 	r.front.Accept()
-	urls := []string{}
+	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
+		Workers: l.Workers, Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
+}
+
+// urls are the addresses that are listened on.
+func (r *Server) urls() []string {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	urls := make([]string, 0, len(r.addresses))
 	for _, a := range r.addresses {
 		urls = append(urls, url(a))
 	}
-	r.mu.Unlock()
-	r.started(Started{URLs: urls, App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
-		Workers: l.Workers, Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
+	return urls
 }
 
 // cause says in the operator's words why a drain ended before its time.

@@ -17,6 +17,10 @@
 #define SPY_FORWARDED_INVALID "SPY0013" /* a trusted proxy sent headers that cannot be believed */
 #define SPY_PREAMBLE_INVALID "SPY0014" /* a connection began with a malformed PROXY protocol header */
 #define SPY_PREAMBLE_FORBIDDEN "SPY0015" /* a peer that is no proxy of ours spoke the PROXY protocol */
+#define SPY_CONTROL_NOT_MADE "SPY0020" /* the control socket could not be made */
+#define SPY_SERVER_NOT_FOUND "SPY0021" /* no such server is running */
+#define SPY_SERVER_AMBIGUOUS "SPY0022" /* more than one server is running */
+#define SPY_SERVER_SILENT "SPY0023" /* the server does not answer */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */
 #define SPY_NOT_CALLABLE "SPY0103" /* what was named as the application cannot be called */

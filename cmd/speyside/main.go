@@ -20,12 +20,9 @@ func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) }
 
 // run does what the arguments ask for and returns the exit code.
 func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
-	s, err := settings.Resolve(args, env)
-	if err == nil {
-		err = serve(s)
-	}
+	err := do(args, env, stdout, stderr)
 	switch {
-	case err == nil:
+	case err == nil, errors.Is(err, errCommandHelp):
 		return fault.ExitStopped
 	case errors.Is(err, settings.ErrHelp):
 		fmt.Fprint(stdout, settings.Help())
@@ -37,6 +34,18 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 		printError(stderr, err)
 		return fault.ExitCode(err)
 	}
+}
+
+// do obeys a command, or serves.
+func do(args []string, env func(string) string, stdout, stderr io.Writer) error {
+	if c := commandNamed(args); c != nil {
+		return c.do(args[1:], env, stdout, stderr)
+	}
+	s, err := settings.Resolve(args, env)
+	if err != nil {
+		return err
+	}
+	return serve(s)
 }
 
 // serve runs the server until a signal ends it.

@@ -5,6 +5,7 @@ package control
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -28,6 +29,10 @@ const (
 	headRoom = 8 << 10
 	// goneEvery is how often it is seen whether a client that waits for its answer is still there.
 	goneEvery = time.Second
+	// lastWords is how long clients may take to read their answers and close.
+	lastWords = time.Second
+	// tellEvery is how often the log may be told of strangers.
+	tellEvery = 10 * time.Second
 	// acceptAgain is when a listener is looked at again after it failed, for want of descriptors for instance.
 	acceptAgain = 100 * time.Millisecond
 )
@@ -55,12 +60,14 @@ type server struct {
 	answer   func(context.Context, request) reply
 	log      *slog.Logger
 
-	mu     sync.Mutex
-	silent []net.Conn // that have not sent their request yet, oldest first
-	places chan struct{}
-	ctx    context.Context
-	cancel context.CancelFunc
-	all    sync.WaitGroup
+	mu      sync.Mutex
+	idle    []net.Conn // that have not sent their request yet, or have their answer; oldest first
+	toldAt  time.Time  // when the log was told of a stranger
+	refused int        // since then
+	places  chan struct{}
+	ctx     context.Context
+	cancel  context.CancelFunc
+	all     sync.WaitGroup
 }
 
 // newServer serves on a listener until close, most connections at a time.
@@ -117,13 +124,12 @@ func (s *server) take(c net.Conn) {
 		}
 		s.places <- struct{}{}
 	}
-	s.mu.Lock()
-	s.silent = append(s.silent, c)
-	s.mu.Unlock()
+	s.setIdle(c, true)
 	s.all.Add(1)
 	go func() {
 		defer func() {
-			s.heard(c)
+			s.linger(c)
+			s.setIdle(c, false)
 			_ = c.Close()
 			<-s.places
 			s.all.Done()
@@ -136,19 +142,32 @@ func (s *server) take(c net.Conn) {
 func (s *server) closeOldest() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.silent) == 0 {
+	if len(s.idle) == 0 {
 		return false
 	}
-	_ = s.silent[0].Close()
-	s.silent = s.silent[1:]
+	_ = s.idle[0].Close()
+	s.idle = s.idle[1:]
 	return true
 }
 
-// heard says that the connection's request is there, or never will be.
-func (s *server) heard(c net.Conn) {
+// setIdle says whether the connection may be closed for the sake of a new one: nobody works on an answer to it.
+func (s *server) setIdle(c net.Conn, idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.silent = slices.DeleteFunc(s.silent, func(other net.Conn) bool { return other == c })
+	s.idle = slices.DeleteFunc(s.idle, func(other net.Conn) bool { return other == c })
+	if idle {
+		s.idle = append(s.idle, c)
+	}
+}
+
+// linger lets the client read its answer: closed with bytes of the client's unread, the socket would be reset.
+func (s *server) linger(c net.Conn) {
+	if half, ok := c.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	s.setIdle(c, true)
+	_ = c.SetDeadline(time.Now().Add(lastWords))
+	_, _ = io.CopyN(io.Discard, c, 1<<20)
 }
 
 // close ends what waits for its answer with what there is to say at the end, and returns when it is said.
@@ -156,15 +175,27 @@ func (s *server) close() {
 	_ = s.listener.Close()
 	s.remove()
 	s.cancel()
-	s.all.Wait()
+	told := make(chan struct{})
+	go func() {
+		s.all.Wait()
+		close(told)
+	}()
+	select {
+	case <-told:
+	case <-time.After(lastWords):
+	}
 }
 
 func (s *server) serve(c net.Conn) {
 	_ = c.SetDeadline(time.Now().Add(patience))
 	if s.admit != nil {
-		if err := s.admit(c); err != nil {
-			s.log.Warn("control refused", "why", err)
+		var stranger *stranger
+		err := s.admit(c)
+		if errors.As(err, &stranger) {
+			s.tell(stranger)
 			s.write(c, reply{status: 403, body: []byte("You may not control this server.\n")}, false)
+		}
+		if err != nil {
 			return
 		}
 	}
@@ -175,13 +206,28 @@ func (s *server) serve(c net.Conn) {
 		}
 		return
 	}
-	s.heard(c)
+	s.setIdle(c, false)
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	go watch(ctx, c, cancel)
 	answer := s.answer(ctx, q)
 	_ = c.SetDeadline(time.Now().Add(patience))
 	s.write(c, answer, headOnly)
+}
+
+// stranger is somebody who may not be here.
+type stranger struct{ who string }
+
+func (e *stranger) Error() string { return e.who }
+
+// tell logs a stranger; they cannot fill the log.
+func (s *server) tell(e *stranger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refused++; time.Since(s.toldAt) > tellEvery {
+		s.log.Warn("control refused", "why", e.who, "times", s.refused)
+		s.toldAt, s.refused = time.Now(), 0
+	}
 }
 
 // readRequest reads a head. A refusal without status is a client that left or hangs.

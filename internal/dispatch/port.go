@@ -59,6 +59,7 @@ type Port struct {
 	inBlocks  int // bodies up to this size are kept in blocks
 
 	retired bool
+	served  []uint64 // requests, by the number of the worker
 
 	death *fault.Fault // what the death of a worker means for a request it had started
 
@@ -72,7 +73,7 @@ type Port struct {
 func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index, inBlocks int) *Port {
 	n := segment.Slots / segment.Ports
 	p := &Port{segment: segment, queue: queue, spool: spool, index: index, inBlocks: min(inBlocks, MaxInBlocks), death: fault.WorkerDied,
-		exchanges: make([]Exchange, n), free: make([]uint32, 0, n)}
+		served: make([]uint64, segment.Workers), exchanges: make([]Exchange, n), free: make([]uint32, 0, n)}
 	for i := n - 1; i >= 0; i-- {
 		p.exchanges[i].port = p
 		p.exchanges[i].slot = uint32(index*n + i)
@@ -219,6 +220,7 @@ func (p *Port) WorkerDied(w int) {
 			e.workerDied(w)
 		}
 	}
+	p.served[w] = 0
 	p.takeHandovers()
 	p.queue.Flush()
 }

@@ -130,6 +130,7 @@ func (e *Exchange) read() (news, fine bool) {
 			return false, false
 		}
 		e.done, news = true, true
+		e.port.served[e.worker]++
 		e.cut = flags&wire.ReplyCut != 0
 	}
 	return news, true

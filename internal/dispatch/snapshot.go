@@ -2,7 +2,65 @@
 
 package dispatch
 
+import (
+	"slices"
+
+	"speyside.dev/speyside/internal/wire"
+)
+
 // What a port tells of itself. Nothing here changes anything.
 
 // Saturated reports that a request which came now would have to wait for a slot.
 func (p *Port) Saturated() bool { return len(p.free) == 0 || len(p.waiting) > 0 }
+
+// Stage is how far a request has come.
+type Stage int
+
+// The stages.
+const (
+	Queued  Stage = iota // no worker has begun it
+	Running              // the application works on it, or streams its reply
+	Sending              // the reply is complete, and the client has not taken all of it
+	Left                 // the client has left while the application works on it
+)
+
+// Stage returns how far the request has come, and the number of the worker that has it; -1 while none has.
+func (e *Exchange) Stage() (stage Stage, worker int) {
+	state := e.port.segment.State(e.slot)
+	worker = state.Worker()
+	if worker >= e.port.segment.Workers { // no honest worker's
+		worker = -1
+	}
+	switch {
+	case e.done:
+		return Sending, e.worker
+	case state.Kind() == wire.StateFilled:
+		return Queued, -1
+	case state.Kind() == wire.StateClaimed: // the environ is being built
+		return Queued, worker
+	case e.receiver == nil || state.Kind() == wire.StateAbandoned:
+		return Left, worker
+	}
+	return Running, worker
+}
+
+// Exchanges calls each with every request that is with the workers or in line.
+func (p *Port) Exchanges(each func(*Exchange)) {
+	for i := range p.exchanges {
+		if e := &p.exchanges[i]; e.active {
+			each(e)
+		}
+	}
+}
+
+// Receiver is the connection that waits for the reply; nil when it has left.
+func (e *Exchange) Receiver() Receiver { return e.receiver }
+
+// Free is how many requests could be taken now.
+func (p *Port) Free() int { return len(p.free) }
+
+// Waiting is how many connections wait for a slot.
+func (p *Port) Waiting() int { return len(p.waiting) }
+
+// Served is how many requests each worker has served on this port, by its number. A number that is given to a new process begins anew.
+func (p *Port) Served() []uint64 { return slices.Clone(p.served) }

@@ -59,6 +59,8 @@ type Fault struct {
 	Exit int
 	// Status is the HTTP status when this fault answers a request, else 0.
 	Status int
+	// Warning says that it ends nothing and answers nothing: the log tells it.
+	Warning bool
 	// About is the longer explanation for docs/errors.md.
 	About string
 }

@@ -30,7 +30,7 @@ func TestEveryCodeIsUniqueAndExplained(t *testing.T) {
 		if f.Whose == fault.Operator && f.Hint == "" {
 			t.Errorf("%s leaves the operator without a hint", f.Code)
 		}
-		if (f.Exit == 0) == (f.Status == 0) {
+		if outcomes := btoi(f.Exit != 0) + btoi(f.Status != 0) + btoi(f.Warning); outcomes != 1 {
 			t.Errorf("%s has exit %d and status %d: one of the two", f.Code, f.Exit, f.Status)
 		}
 	}
@@ -107,4 +107,11 @@ func TestUnknownCodeOfAWorkerIsNoFault(t *testing.T) {
 	if fault.ByCode("SPY0101") != fault.ImportFailed || fault.ByCode("SPY9999") != nil || fault.ByCode("") != nil {
 		t.Error("ByCode found the wrong entry")
 	}
+}
+
+func btoi(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }

@@ -97,6 +97,37 @@ var (
 		About: "A file that is returned through wsgi.file_wrapper is sent by the front, which needs a descriptor for it beside the " +
 			"connection's. The client got a 503.",
 	})
+	// ControlNotMade: there is no control socket.
+	ControlNotMade = declare(Fault{
+		Code: "SPY0020", Name: "ControlNotMade", Whose: Operator, Warning: true,
+		Text: "the control socket could not be made",
+		Hint: "name another path with --control-socket, or do without it with --control-socket off.",
+		About: "The server serves all the same; `speyside status`, `speyside reload` and `speyside stop` do not find it. Signals work, see " +
+			"signals.md.",
+	})
+	// ServerNotFound: a command finds no server to ask.
+	ServerNotFound = declare(Fault{
+		Code: "SPY0021", Name: "ServerNotFound", Whose: Operator, Exit: ExitConfiguration,
+		Text: "no such server is running",
+		Hint: "speyside status lists the servers of this user; name the socket with --control-socket where the server has a path for it.",
+		About: "A command looks for the servers of its own user, and of all users for root, in the same network namespace: within a " +
+			"container, run it there. A server with `control_socket` off is never found.",
+	})
+	// ServerAmbiguous: a command finds more than one.
+	ServerAmbiguous = declare(Fault{
+		Code: "SPY0022", Name: "ServerAmbiguous", Whose: Operator, Exit: ExitUsage,
+		Text:  "more than one server is running",
+		Hint:  "choose one with --pid or --name; speyside status lists them.",
+		About: "An order is for one server. Nothing has been done.",
+	})
+	// ServerSilent: a server does not answer a command.
+	ServerSilent = declare(Fault{
+		Code: "SPY0023", Name: "ServerSilent", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the server does not answer",
+		Hint: "look at its log; signals work without the control socket, see docs/signals.md.",
+		About: "The control socket is there, and nobody answered on it within five seconds, or the answer was none: the process may be " +
+			"stopped, or have ended meanwhile.",
+	})
 	// SegmentNotMade: the shared memory could not be made.
 	SegmentNotMade = declare(Fault{
 		Code: "SPY0009", Name: "SegmentNotMade", Whose: Operator, Exit: ExitConfiguration,

@@ -49,6 +49,11 @@ type generation struct {
 	begun   time.Time
 	crashes int
 	failed  bool // it will not serve
+	ready   bool // all its workers have been ready
+	retired bool
+
+	traceback string  // of the application, if it raised while it loaded
+	outcome   Outcome // of the reload that began it, once it took over
 }
 
 // Succession is the generations that there are: one in service, one that stands by for a while, one that loads, and those that
@@ -66,16 +71,9 @@ type Succession struct {
 	over    bool // no more reloads: the server stops
 	err     error
 	ended   chan struct{}
-	outcome Outcome
+	outcome Outcome  // of the last reload
+	waiters []waiter // for that of the next
 	trial   *time.Timer
-}
-
-// Outcome is what became of the last reload.
-type Outcome struct {
-	Generation int       // that it started; 0 when there was no reload
-	At         time.Time // when that was known
-	Error      string    // empty when it took over
-	Code       string    // of the fault, if it has one
 }
 
 // New returns a succession without generations.
@@ -121,6 +119,10 @@ func (s *Succession) Wait() error {
 func (s *Succession) Reload() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reloadSoon()
+}
+
+func (s *Succession) reloadSoon() {
 	switch {
 	case s.over:
 	case s.loading != nil:
@@ -145,15 +147,20 @@ func (s *Succession) reload() {
 func (s *Succession) Ready(number int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if g := s.all[number]; g != nil {
+		g.ready = true
+	}
 	g := s.loading
 	if g == nil || g.number != number || g.failed || s.over {
 		return
 	}
 	s.loading = nil
+	s.tell(s.current.number, s.current.outcome) // that one has not crashed
 	s.retire(s.standby)
 	s.standby, s.current = s.current, g
 	g.Enter()
-	s.outcome = Outcome{Generation: number, At: time.Now()}
+	g.outcome = Outcome{Generation: number, At: time.Now()}
+	s.outcome = g.outcome
 	s.options.Log.Info("generation took over", "generation", number, "after", time.Since(g.begun).Round(time.Millisecond))
 	s.trial = time.AfterFunc(s.options.Probation, func() { s.proved(g) })
 	if s.again {
@@ -168,11 +175,13 @@ func (s *Succession) proved(g *generation) {
 	if s.current == g {
 		s.retire(s.standby)
 		s.standby = nil
+		s.tell(g.number, g.outcome)
 	}
 }
 
 func (s *Succession) retire(g *generation) {
 	if g != nil {
+		g.retired = true
 		g.Retire()
 	}
 }
@@ -200,7 +209,7 @@ func (s *Succession) goBack(g *generation, how string) {
 	s.current, s.standby = s.standby, nil
 	s.trial.Stop()
 	s.current.Enter()
-	g.Retire()
+	s.retire(g)
 	s.fail(g, fault.New(fault.ReloadFailed, "%s in its first seconds", how))
 }
 
@@ -218,13 +227,17 @@ func (s *Succession) fail(g *generation, err error) {
 
 // refused tells of a reload that came to nothing.
 func (s *Succession) refused(number int, err error) {
-	s.outcome = Outcome{Generation: number, At: time.Now(), Error: err.Error()}
+	s.outcome = Outcome{Generation: number, At: time.Now(), Error: err.Error(), Hint: fault.Hint(err)}
 	if f := fault.Of(err); f != nil {
 		s.outcome.Code = f.Code
 	}
+	if g := s.all[number]; g != nil {
+		s.outcome.Traceback = g.traceback
+	}
+	s.tell(number, s.outcome)
 	fields := []any{"generation", number, "error", err, "serving", s.current.number, "code", s.outcome.Code}
-	if hint := fault.Hint(err); hint != "" {
-		fields = append(fields, "hint", hint)
+	if s.outcome.Hint != "" {
+		fields = append(fields, "hint", s.outcome.Hint)
 	}
 	s.options.Log.Error("reload failed", fields...)
 }
@@ -237,7 +250,6 @@ func (s *Succession) Ended(number int, err error) {
 	if g == nil {
 		return
 	}
-	delete(s.all, number)
 	switch g {
 	case s.loading:
 		s.fail(g, whyEnded(err))
@@ -249,6 +261,7 @@ func (s *Succession) Ended(number int, err error) {
 		}
 		s.stop()
 	}
+	delete(s.all, number)
 	if s.over && len(s.all) == 0 {
 		s.finish(s.err)
 	}
@@ -265,6 +278,7 @@ func whyEnded(err error) error {
 // stop ends what is not in service; nothing new begins.
 func (s *Succession) stop() {
 	s.over, s.again = true, false
+	s.tellAll(stopped)
 	if s.loading != nil {
 		s.loading.Kill()
 		s.loading = nil
@@ -302,6 +316,7 @@ func (s *Succession) Kill(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over, s.again = true, false
+	s.tellAll(stopped)
 	if s.err == nil {
 		s.err = err
 	}
@@ -321,11 +336,4 @@ func (s *Succession) Current() int {
 		return 0
 	}
 	return s.current.number
-}
-
-// LastReload is what became of the last reload.
-func (s *Succession) LastReload() Outcome {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.outcome
 }

@@ -209,6 +209,14 @@ func (s *Settings) finish() error {
 			*limit = MaxHead
 		}
 	}
+	if s.ProcName == "" {
+		s.ProcName = s.App
+	}
+	if path := s.ControlSocket; path != ControlOff && path != ControlAbstract {
+		if s.ControlSocket = absolute(s.Chdir, path); len(s.ControlSocket) > maxUnixPath {
+			return fault.New(fault.SettingInvalid, "setting control_socket is %q (from %s): %s", path, s.Source("control_socket"), tooLong(s.ControlSocket))
+		}
+	}
 	if s.LivePath == s.ReadyPath {
 		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
 	}

@@ -16,6 +16,7 @@ const Version = "0.1.0"
 
 // Settings is what the operator wants, complete and checked. Each field is the entry of the same name in table.go.
 type Settings struct {
+	ProcName   string   // of the server, for people
 	App        string   // as it was written: module:callable, a file, a script
 	Chdir      string   // absolute
 	PythonPath []string // absolute
@@ -64,10 +65,18 @@ type Settings struct {
 	LivePath  string // of health checks
 	ReadyPath string
 
+	ControlSocket string // ControlOff, control.Abstract, or an absolute path
+
 	LogLevel slog.Level
 
 	sources map[string]Source
 }
+
+// What control_socket may be instead of a path.
+const (
+	ControlOff      = "off"
+	ControlAbstract = "abstract"
+)
 
 // Source says where a setting's value came from, in the words of an error message.
 type Source string

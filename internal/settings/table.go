@@ -44,13 +44,14 @@ const (
 	SectionBodies      Section = "Bodies"
 	SectionTimeouts    Section = "Timeouts"
 	SectionHealth      Section = "Health checks"
+	SectionControl     Section = "Control"
 	SectionLogging     Section = "Logging"
 )
 
 // Sections returns the sections in the order of --help.
 func Sections() []Section {
 	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionProxies, SectionLimits, SectionBodies,
-		SectionTimeouts, SectionHealth, SectionLogging}
+		SectionTimeouts, SectionHealth, SectionControl, SectionLogging}
 }
 
 // MaxHead is the longest head of a request in bytes, which no limit exceeds.
@@ -383,6 +384,21 @@ var table = []Setting{
 		Doc: "Path of the health check that says whether a request that came now would be served. 200, or 503 with the reason: no worker is up, " +
 			"every slot is in use, the server drains. It is compared as `live_path` is.",
 		field: func(s *Settings) any { return &s.ReadyPath },
+	},
+	{
+		Name: "control_socket", Meta: "PATH", Type: String, Default: ControlAbstract, Section: SectionControl, Since: "0.1",
+		Gunicorn: "control_socket", Check: notEmpty,
+		Doc: "Unix socket on which the server takes orders: a path, abstract or off. It tells of itself there, too. Abstract sockets are no " +
+			"files, and `speyside status` finds them; a socket with a path has mode 0600. Either obeys the user of the server and root alone. When it " +
+			"cannot be made the log says so, and the server serves.",
+		field: func(s *Settings) any { return &s.ControlSocket },
+	},
+	{
+		Name: "proc_name", Flag: "name", Short: "n", Meta: "NAME", Type: String, DefaultText: "the application", Section: SectionControl,
+		Since: "0.1", Gunicorn: "proc_name", Check: notEmpty,
+		Doc: "Name of this server, by which `speyside status` and the other commands choose it. Where it is given, `top` and `ps` show " +
+			"its first 15 bytes, too.",
+		field: func(s *Settings) any { return &s.ProcName },
 	},
 	{
 		Name: "loglevel", Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",

@@ -48,6 +48,18 @@ PREAMBLE_INVALID: Final = "SPY0014"
 # A peer that is no proxy of ours spoke the PROXY protocol.
 PREAMBLE_FORBIDDEN: Final = "SPY0015"
 
+# The control socket could not be made.
+CONTROL_NOT_MADE: Final = "SPY0020"
+
+# No such server is running.
+SERVER_NOT_FOUND: Final = "SPY0021"
+
+# More than one server is running.
+SERVER_AMBIGUOUS: Final = "SPY0022"
+
+# The server does not answer.
+SERVER_SILENT: Final = "SPY0023"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

@@ -38,6 +38,9 @@ func whose(w fault.Whose) string {
 }
 
 func outcome(f *fault.Fault) string {
+	if f.Warning {
+		return "A warning in the log"
+	}
 	if f.Exit != 0 {
 		return "Exit code " + strconv.Itoa(f.Exit)
 	}

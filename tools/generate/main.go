@@ -30,6 +30,7 @@ var outputs = []output{
 	{"python/speyside/_version.py", makeVersionPython},
 	{"docs/settings.md", makeSettingsDoc},
 	{"docs/errors.md", makeErrorsDoc},
+	{"docs/metrics.md", makeMetricsDoc},
 }
 
 func main() {

@@ -1,0 +1,138 @@
+//go:build linux
+
+package front
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	"speyside.dev/speyside/internal/dispatch"
+	"speyside.dev/speyside/internal/observe"
+)
+
+// Request is one request in hand.
+type Request struct {
+	ID     uint64
+	Method string
+	Path   string // as it was received, without the query
+	Client string // its address; empty on a Unix socket
+	Stage  dispatch.Stage
+	Worker int // -1 while none has it
+	Age    time.Duration
+}
+
+// Line is what the loops have of one generation.
+type Line struct {
+	Requests []Request // oldest first
+	Served   []uint64  // requests, by the number of the worker
+	Left     []int     // the workers of requests whose clients have left, one for each
+}
+
+// Snapshot is what the loops are about at an instant.
+type Snapshot struct {
+	Lines  map[*Generation]*Line
+	Values observe.Values
+	Silent []int // the numbers of loops that have not answered
+}
+
+// mostRequests bounds the requests that one loop tells of, so that it is back at work soon.
+const mostRequests = 1024
+
+// Snapshot asks every loop, which stops none: what one has to tell it copies. One that has not answered before the end of ctx is
+// left out and named.
+func (f *Front) Snapshot(ctx context.Context, generations []*Generation) Snapshot {
+	told := make(chan laneSnapshot, len(f.lanes))
+	whole := Snapshot{Lines: map[*Generation]*Line{}}
+	for _, g := range generations {
+		whole.Lines[g] = &Line{Served: make([]uint64, g.segment.Workers)}
+	}
+	asked := 0
+	for i := range f.lanes {
+		whole.Silent = append(whole.Silent, i)
+		if f.askOne(i, func(l *lane) { told <- l.snapshot(i) }) {
+			asked++
+		}
+	}
+	for range asked {
+		select {
+		case s := <-told:
+			whole.Silent = slices.DeleteFunc(whole.Silent, func(i int) bool { return i == s.number })
+			whole.Values.Add(&s.values)
+			for _, g := range generations {
+				whole.Lines[g].add(s.lines[g.ports[s.number]])
+			}
+		case <-ctx.Done():
+		}
+	}
+	for _, line := range whole.Lines {
+		slices.SortFunc(line.Requests, func(a, b Request) int { return int(b.Age - a.Age) })
+	}
+	return whole
+}
+
+func (line *Line) add(of *Line) {
+	if of == nil {
+		return
+	}
+	line.Requests = append(line.Requests, of.Requests...)
+	line.Left = append(line.Left, of.Left...)
+	for worker, n := range of.Served {
+		line.Served[worker] += n
+	}
+}
+
+// laneSnapshot is what one loop tells.
+type laneSnapshot struct {
+	number int
+	lines  map[*dispatch.Port]*Line
+	values observe.Values
+}
+
+func (l *lane) snapshot(number int) laneSnapshot {
+	s := laneSnapshot{number: number, lines: map[*dispatch.Port]*Line{}, values: l.values}
+	v := &s.values
+	v[observe.Connections] = uint64(len(l.open))
+	for c := range l.open {
+		if c.phase == phaseHead && c.timer.In(l.keepAlive) {
+			v[observe.ConnectionsIdle]++
+		}
+	}
+	told := 0
+	for _, p := range l.ports {
+		line := &Line{Served: p.Served()}
+		s.lines[p] = line
+		p.Exchanges(func(e *dispatch.Exchange) {
+			stage, worker := e.Stage()
+			v[stageMetric[stage]]++
+			c, _ := e.Receiver().(*conn)
+			if c == nil {
+				line.Left = append(line.Left, worker)
+			} else if told < mostRequests {
+				told++
+				line.Requests = append(line.Requests, c.describe(stage, worker))
+			}
+		})
+	}
+	if l.port != nil {
+		v[observe.SlotsFree], v[observe.RequestsWaiting] = uint64(l.port.Free()), uint64(l.port.Waiting())
+	}
+	return s
+}
+
+// stageMetric is the gauge of each stage.
+var stageMetric = [...]observe.Metric{dispatch.Queued: observe.RequestsQueued, dispatch.Running: observe.RequestsRunning,
+	dispatch.Sending: observe.RequestsSending, dispatch.Left: observe.RequestsLeft}
+
+// describe tells of the request in hand.
+func (c *conn) describe(stage dispatch.Stage, worker int) Request {
+	method, target, _ := bytes.Cut(c.label[:c.labelLen], []byte(" "))
+	path, _, _ := bytes.Cut(target, []byte("?"))
+	client := c.request.RemoteAddr
+	if o := c.request.Origin; o != nil {
+		client = o.Addr
+	}
+	return Request{ID: c.request.ID, Method: string(method), Path: string(path), Client: string(client), Stage: stage,
+		Worker: worker, Age: time.Duration(c.lane.loop.Clock.Nanos - c.begun)}
+}
