@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from scenarios import flask_hello, hello, memory
+from scenarios import flask_hello, hello, large_reply, memory, upload
 from scenarios.base import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.name: scenario for scenario in (hello.SCENARIO, flask_hello.SCENARIO, memory.SCENARIO)
+    scenario.name: scenario
+    for scenario in (hello.SCENARIO, flask_hello.SCENARIO, upload.SCENARIO, large_reply.SCENARIO, memory.SCENARIO)
 }
