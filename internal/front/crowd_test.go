@@ -187,6 +187,7 @@ func TestLoopWithoutIdleConnectionsHasAnotherMakeRoom(t *testing.T) {
 			t.Fatalf("round %d: not served when the other loop had the idle ones", round)
 		}
 		_, _, _ = a.Close(), b.Close(), c.Close()
+		eventually(t, "the connections are gone, also on the loop that is held next", func() bool { return w.front.Open() == 0 })
 	}
 }
 

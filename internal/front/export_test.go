@@ -12,3 +12,6 @@ func (f *Front) Hold(loop int) (release func()) {
 	<-held
 	return func() { close(free) }
 }
+
+// Open is how many connections there are.
+func (f *Front) Open() int64 { return f.crowd.open.Load() }
