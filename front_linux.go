@@ -41,7 +41,7 @@ func (r *Server) makeFront() (err error) {
 			Underscores: underscores(s.HeaderMap), Kept: s.ForwarderHeaders},
 		Proxies:  proxies,
 		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(s), RootPath: s.RootPath,
-		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody},
+		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody, Timeout: s.Timeout},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
 		AbandonAfter: s.AbandonAfter, Connections: r.connections(), LivePath: live, ReadyPath: ready,
 		Server: "speyside", Log: r.log,
@@ -77,12 +77,15 @@ var (
 func frontRoutes(s *settings.Settings) []front.Route {
 	all := make([]front.Route, 0, len(s.Routes))
 	for _, r := range s.Routes {
-		route := front.Route{Prefix: r.Prefix, StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody}
+		route := front.Route{Prefix: r.Prefix, StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody, Timeout: s.Timeout}
 		if r.StreamRequest != nil {
 			route.StreamRequest = *r.StreamRequest
 		}
 		if r.LimitRequestBody != nil {
 			route.LimitBody = *r.LimitRequestBody
+		}
+		if r.Timeout != nil {
+			route.Timeout = *r.Timeout
 		}
 		all = append(all, route)
 	}

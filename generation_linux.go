@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"speyside.dev/speyside/internal/arbiter"
+	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/generation"
@@ -48,7 +49,7 @@ func (r *Server) makeLoad(number int) (generation.Load, error) {
 		return nil, fault.New(fault.SegmentNotMade, "%w", err)
 	}
 	l.segment.Expect(r.workers())
-	l.line = r.front.NewGeneration(l.segment)
+	l.line = r.front.NewGeneration(l.segment, l)
 	l.arbiter = arbiter.New(l.options(python))
 	r.mu.Lock()
 	r.loads[l] = struct{}{}
@@ -60,7 +61,10 @@ func (l *load) options(python string) arbiter.Options {
 	r, s := l.server, l.server.settings
 	return arbiter.Options{
 		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
-		ScriptName: s.RootPath, Workers: r.workers(), Numbers: numbers(r.workers()), Threads: r.threads(),
+		ScriptName: s.RootPath, Boot: r.boot, Workers: r.workers(), Numbers: numbers(r.workers()), Threads: r.threads(),
+		TimeoutGrace:  s.TimeoutGrace,
+		InHand:        func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
+		GiveUp:        func(w int, told func([]arbiter.Request)) { l.line.GiveUp(w, l.requests(told)) },
 		DrainPatience: s.GracefulTimeout, Spawning: l.segment.Use,
 		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Sockets: l.segment.Sockets(), Reaper: r.reaper,
 		Log: r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
@@ -72,6 +76,31 @@ func (l *load) options(python string) arbiter.Options {
 			fmt.Fprint(os.Stderr, text)
 			r.generations.Traceback(l.number, text)
 		},
+	}
+}
+
+// Overdue implements [dispatch.Watcher].
+func (l *load) Overdue(o dispatch.Overdue) {
+	r := l.request(o.InHand)
+	r.Slot, r.Filling = o.Slot, o.Fill
+	l.arbiter.Overdue(r)
+}
+
+// Returned implements [dispatch.Watcher].
+func (l *load) Returned(worker int, slot, filling uint32) { l.arbiter.Returned(worker, slot, filling) }
+
+// request is a request as the arbiter's records have it.
+func (l *load) request(h dispatch.InHand) arbiter.Request {
+	return arbiter.Request{ID: l.server.requestID(h.ID), Label: h.Request, Client: h.Client, Age: h.Age, Worker: h.Worker, Thread: h.Thread}
+}
+
+func (l *load) requests(told func([]arbiter.Request)) func([]dispatch.InHand) {
+	return func(all []dispatch.InHand) {
+		requests := make([]arbiter.Request, 0, len(all))
+		for _, h := range all {
+			requests = append(requests, l.request(h))
+		}
+		told(requests)
 	}
 }
 

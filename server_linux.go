@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"runtime"
 	"strings"
@@ -34,6 +35,7 @@ type Server struct {
 	begun    time.Time
 	script   bool
 	program  string // the path that the program was started by
+	boot     string // eight digits of this start, in the identifiers of its requests
 
 	spool       *spool.Spool
 	ports       []*os.File
@@ -57,7 +59,7 @@ type Server struct {
 func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	level := new(slog.LevelVar)
 	level.Set(s.LogLevel)
-	r := &Server{settings: s, started: started, begun: time.Now(), script: isScript(s.App), drain: make(chan struct{}),
+	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), settings: s, started: started, begun: time.Now(), script: isScript(s.App), drain: make(chan struct{}),
 		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
 	// With a spare processor for each loop that waits behind the scheduler's back, and one more, the goroutines that the
 	// loops start do not wait for them.
@@ -113,6 +115,9 @@ func (r *Server) threads() int {
 func (r *Server) python() (string, error) {
 	return findPython(r.settings.Python, r.program, os.Getenv, executableFile)
 }
+
+// requestID is a request's identifier: of this start, and the front's count.
+func (r *Server) requestID(count uint64) string { return fmt.Sprintf("%s-%x", r.boot, count) }
 
 // makePorts makes what the workers of every generation ring the loops with.
 func (r *Server) makePorts() error {

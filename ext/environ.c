@@ -67,7 +67,7 @@ static struct text_entry last_addr, last_ports[PORT_ENTRIES];
 
 static struct {
     PyObject *method, *path, *query, *target, *protocol, *host, *addr, *port, *peer, *length, *input, *scheme, *client;
-    PyObject *early;
+    PyObject *early, *id;
 } keys;
 static struct {
     PyObject *empty, *slash, *get, *http10, *http11, *https;
@@ -373,6 +373,20 @@ static PyObject *decimal(uint64_t number) {
     return latin1(digits + at, sizeof digits - at);
 }
 
+/* The identifier that the front's records have: of its start, and its count in hexadecimal digits. */
+static PyObject *identifier(uint64_t count) {
+    uint8_t text[SPEY_BOOT_MAX + 1 + 16];
+    size_t at = sizeof text, boot = strlen(spey_process.boot);
+    do {
+        text[--at] = (uint8_t)"0123456789abcdef"[count & 15];
+        count >>= 4;
+    } while (count != 0);
+    text[--at] = '-';
+    at -= boot;
+    memcpy(text + at, spey_process.boot, boot);
+    return latin1(text + at, sizeof text - at);
+}
+
 /* Address, scheme and body. */
 static bool set_rest(struct spey_request *request, const struct words *words, PyObject **idle) {
     PyObject *environ = request->environ;
@@ -388,6 +402,7 @@ static bool set_rest(struct spey_request *request, const struct words *words, Py
             !set(environ, keys.port, recent(&last_ports[port], words->remote_port, words->remote_port_len)))
             return false;
     }
+    if (!set(environ, keys.id, identifier(words->request_id))) return false;
     if (words->flags & SPEY_FLAG_HTTPS && PyDict_SetItem(environ, keys.scheme, texts.https) < 0) return false;
     if (words->flags & SPEY_FLAG_LENGTH && !set(environ, keys.length, decimal(words->body_len))) return false;
     if (words->body_kind == SPEY_BODY_NONE && *idle != NULL) {
@@ -474,7 +489,7 @@ PyObject *spey_environ_prepare(PyObject *given) {
         PyDict_SetItem(environ, keys.addr, texts.empty) < 0 || PyDict_SetItem(environ, keys.port, texts.empty) < 0 ||
         PyDict_SetItem(environ, keys.peer, texts.empty) < 0 ||
         PyDict_SetItem(environ, keys.input, Py_None) < 0 || PyDict_SetItem(environ, keys.client, Py_None) < 0 ||
-        PyDict_SetItem(environ, keys.early, Py_None) < 0 ||
+        PyDict_SetItem(environ, keys.early, Py_None) < 0 || PyDict_SetItem(environ, keys.id, texts.empty) < 0 ||
         !reserve(environ))
         Py_CLEAR(environ);
     return environ;
@@ -519,6 +534,7 @@ int spey_environ_setup(void) {
         {&keys.scheme, "wsgi.url_scheme"}, {&keys.host, "HTTP_HOST"},         {&keys.peer, "speyside.peer_addr"},
         {&texts.empty, ""},               {&texts.slash, "/"},                {&texts.get, "GET"},
         {&texts.http10, "HTTP/1.0"},      {&texts.http11, "HTTP/1.1"},          {&texts.https, "https"},
+        {&keys.id, "speyside.request_id"},
         {&keys.client, "speyside.client_disconnected"},
         {&keys.early, "wsgi.early_hints"},
     };

@@ -58,5 +58,6 @@
 #define SPY_SLOT_MALFORMED "SPY0404" /* a request in the shared memory cannot be */
 #define SPY_CUT_AT_STOP "SPY0405" /* the server stopped while the application ran this request */
 #define SPY_NOT_HANDED_OVER "SPY0406" /* there was no room for this request in the generation that took over */
+#define SPY_REQUEST_TIMED_OUT "SPY0407" /* the application did not answer in time */
 
 #endif

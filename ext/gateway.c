@@ -8,6 +8,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "faults.h"
@@ -35,6 +36,11 @@ struct serving {
     Py_ssize_t bound;   /* references to each of the two: ours and theirs */
     PyObject *idle_input;
     struct spey_request request;
+    unsigned long ident; /* Python's number of the thread */
+    uint32_t tid;        /* the kernel's */
+    bool running;        /* the application, or the close() of its reply, for the claim below */
+    uint32_t index, filling;
+    PyObject *interruption; /* what interrupt() has set in this thread for the claim; NULL for nothing */
 };
 
 /* How the application's reply ended. */
@@ -49,6 +55,11 @@ static inline bool is_forked(const struct serving *s) {
     return UNLIKELY(s->epoch != spey_process.epoch);
 }
 
+/* What interrupt() has set must not reach anything but the application of that request. */
+static inline void calm(const struct serving *s) {
+    if (UNLIKELY(s->interruption != NULL)) PyThreadState_SetAsyncExc(s->ident, NULL);
+}
+
 /* Calls report(); what it raises goes to sys.unraisablehook. No exception is set. Takes the reference to detail. */
 static void call_report(struct serving *s, const char *code, PyObject *detail, PyObject *exception) {
     PyObject *report = Py_NewRef(spey_process.report);
@@ -58,8 +69,9 @@ static void call_report(struct serving *s, const char *code, PyObject *detail, P
     if (code_text != NULL && detail != NULL && empty != NULL) {
         PyObject *method = s->request.method != NULL ? s->request.method : empty;
         PyObject *path = s->request.path != NULL ? s->request.path : empty;
+        PyObject *id = s->request.environ == NULL ? NULL : PyDict_GetItemString(s->request.environ, "speyside.request_id");
         result = PyObject_CallFunctionObjArgs(report, code_text, detail, method, path,
-                                              exception != NULL ? exception : Py_None, NULL);
+                                              exception != NULL ? exception : Py_None, id != NULL ? id : empty, NULL);
     }
     if (result == NULL) PyErr_WriteUnraisable(report);
     Py_XDECREF(result);
@@ -101,12 +113,15 @@ static void report_raised(struct serving *s, const char *where) {
     struct spey_reply *reply = s->reply;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
+    calm(s);
     PyErr_NormalizeException(&type, &value, &traceback);
     if (traceback != NULL && value != NULL && PyException_SetTraceback(value, traceback) < 0) PyErr_Clear();
     /* write() and wsgi.input raise these when the client has gone; that is nobody's fault. */
     bool gone = (reply->gone && PyErr_GivenExceptionMatches(type, PyExc_BrokenPipeError)) ||
                 (spey_input_left(s->request.input) && PyErr_GivenExceptionMatches(type, PyExc_ConnectionResetError));
-    if (!gone) {
+    /* The front has told of the timeout, with the stack. */
+    bool timed_out = s->interruption != NULL && PyErr_GivenExceptionMatches(type, s->interruption);
+    if (!gone && !timed_out) {
         bool refusal = value != NULL && is_refusal(reply, value);
         PyObject *detail = refusal ? Py_NewRef(reply->refusal) : PyUnicode_FromFormat("raised by %s", where);
         call_report(s, refusal ? reply->refused : SPY_APPLICATION_RAISED, detail, value);
@@ -299,6 +314,7 @@ static enum outcome send_file(struct serving *s, PyObject *wrapper) {
 static void call_close(struct serving *s, PyObject *iterable) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
+    calm(s);
     PyObject *method = PyObject_GetAttr(iterable, close_name);
     PyObject *result = NULL;
     if (method == NULL) {
@@ -413,14 +429,23 @@ static int run(struct serving *s, struct spey_claim *claim) {
     const char *wrong;
     bool built = spey_environ_build(claim, s->environs, &s->idle_input, &s->request, &wrong);
     int served = 0;
+    claim->slot->thread = s->tid;
     if (LIKELY(spey_start(claim))) {
         served = 1;
+        s->index = claim->index;
+        s->filling = (uint32_t)(claim->state >> SPEY_FILLING_SHIFT);
+        s->running = true;
         spey_reply_open(s->reply, claim, s->worker, s->request.head_only);
         if (s->request.input != NULL) spey_input_start(s->request.input, claim);
         if (UNLIKELY(!built))
             reject(s, wrong);
         else if (UNLIKELY(!run_application(s)))
             served = -1;
+        s->running = false;
+        if (UNLIKELY(s->interruption != NULL)) {
+            calm(s);
+            Py_CLEAR(s->interruption);
+        }
     } else if (!built) {
         PyErr_Clear();
     }
@@ -496,7 +521,7 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
         PyErr_SetString(PyExc_ValueError, "the segment has no such worker or thread, or the limit is negative");
         return NULL;
     }
-    if (spey_process.serving[thread] || (spey_process.serving_count > 0 && spey_process.worker != (uint32_t)worker)) {
+    if (spey_process.serving[thread] != NULL || (spey_process.serving_count > 0 && spey_process.worker != (uint32_t)worker)) {
         PyErr_SetString(PyExc_RuntimeError, "this thread number is serving already, or this process is another worker");
         return NULL;
     }
@@ -504,15 +529,17 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
                         .worker = (uint32_t)worker,
                         .epoch = spey_process.epoch,
                         .word = spey_sleep_word((uint32_t)worker, (uint32_t)thread),
-                        .entry = spey_worker_entry((uint32_t)worker)};
+                        .entry = spey_worker_entry((uint32_t)worker),
+                        .ident = PyThread_get_thread_ident(),
+                        .tid = (uint32_t)syscall(SYS_gettid)};
     atomic_store(&s.entry->pid, (uint32_t)getpid());
-    spey_process.serving[thread] = true;
+    spey_process.serving[thread] = &s;
     spey_process.serving_count++;
     spey_process.worker = (uint32_t)worker;
     bool ended = serve_until(&s, limit, &served);
     if (!is_forked(&s)) {
         if (s.busy) atomic_fetch_sub(&s.entry->busy, 1);
-        spey_process.serving[thread] = false;
+        spey_process.serving[thread] = NULL;
         spey_process.serving_count--;
     }
     PyObject *type, *value, *traceback;
@@ -528,6 +555,47 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
     Py_DECREF(s.application);
     PyErr_Restore(type, value, traceback);
     return ended ? PyLong_FromLongLong(served) : NULL;
+}
+
+/* The thread that runs the application for this filling of a slot, or NULL. */
+static struct serving *running(unsigned int index, unsigned int filling) {
+    for (uint32_t i = 0; spey_process.serving_count > 0 && i < spey_segment.thread_count; i++) {
+        struct serving *s = spey_process.serving[i];
+        if (s != NULL && s->running && s->index == index && s->filling == filling) return s;
+    }
+    return NULL;
+}
+
+const char spey_running_doc[] =
+    "running(slot, filling)\n--\n\n"
+    "Returns the identifier of the thread that runs the application for this filling of a slot; 0 when none does.";
+
+PyObject *spey_running(PyObject *module, PyObject *args) {
+    (void)module;
+    unsigned int index, filling;
+    if (!PyArg_ParseTuple(args, "II:running", &index, &filling)) return NULL;
+    struct serving *s = running(index, filling);
+    return PyLong_FromUnsignedLong(s == NULL ? 0 : s->ident);
+}
+
+const char spey_interrupt_doc[] =
+    "interrupt(slot, filling, exception)\n--\n\n"
+    "Raises an exception class in the thread that runs the application for this filling of a slot, as soon as that runs\n"
+    "Python code, and never in another request. False: no thread runs it any more, or it was interrupted before.";
+
+PyObject *spey_interrupt(PyObject *module, PyObject *args) {
+    (void)module;
+    unsigned int index, filling;
+    PyObject *exception;
+    if (!PyArg_ParseTuple(args, "IIO:interrupt", &index, &filling, &exception)) return NULL;
+    if (!PyExceptionClass_Check(exception)) {
+        PyErr_SetString(PyExc_TypeError, "exception must be an exception class");
+        return NULL;
+    }
+    struct serving *s = running(index, filling);
+    if (s == NULL || s->interruption != NULL || PyThreadState_SetAsyncExc(s->ident, exception) == 0) Py_RETURN_FALSE;
+    s->interruption = Py_NewRef(exception);
+    Py_RETURN_TRUE;
 }
 
 int spey_gateway_setup(void) {

@@ -10,6 +10,8 @@
 
 #include "slot.h"
 
+#define SPEY_BOOT_MAX 15
+
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
@@ -20,15 +22,18 @@ static inline void spey_replace(PyObject **place, PyObject *value) {
     Py_XDECREF(old);
 }
 
+struct serving;
+
 /* The state of the process. It is touched under the GIL only; the fork handler runs in a child that has one thread. */
 struct spey_process {
     PyObject *environs; /* tuple of prepared base environs, one per listener */
     PyObject *script_name; /* SCRIPT_NAME of the base environs; NULL when it is empty */
     PyObject *report;
     PyObject *file_wrapper; /* the type of wsgi.file_wrapper, or None */
+    char boot[SPEY_BOOT_MAX + 1]; /* of the front's start: what identifiers of requests begin with */
     uint32_t epoch; /* counts forks: what was begun before one belongs to the parent */
     bool stopping;
-    bool *serving; /* one per thread of the worker: a serve() has that number */
+    struct serving **serving; /* one per thread of the worker: the serve() that has that number */
     uint32_t serving_count;
     uint32_t worker; /* of the threads in serving */
 };
@@ -187,7 +192,9 @@ bool spey_origin_mount(const struct spey_origin *origin, const uint8_t *head, Py
 bool spey_origin_set(const struct spey_origin *origin, const uint8_t *head, PyObject *environ);
 
 /* gateway.c */
-extern const char spey_serve_doc[];
+extern const char spey_serve_doc[], spey_running_doc[], spey_interrupt_doc[];
+PyObject *spey_running(PyObject *module, PyObject *args);
+PyObject *spey_interrupt(PyObject *module, PyObject *args);
 PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords);
 int spey_gateway_setup(void);
 

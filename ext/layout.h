@@ -207,9 +207,9 @@ struct spey_slot {
     uint32_t status_code; /* 100 to 999 */
     uint32_t fields_len; /* bytes from ReplyHead to the end of the empty line */
     uint64_t reply_length; /* the application's Content-Length */
+    uint32_t thread; /* the kernel's number of the thread that runs the application; written before started */
     uint32_t stream[4]; /* numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks */
     uint32_t hint_block; /* number of the block of interim heads */
-    uint8_t pad_at_236[4];
     uint64_t piece[32]; /* block number (high half) and length (low half); piece 0 is the home block from ReplyHead on */
     uint8_t pad_at_496[16];
     uint8_t origin_flags; /* Origin bits */
@@ -264,8 +264,9 @@ _Static_assert(offsetof(struct spey_slot, status_len) == 196, "struct spey_slot.
 _Static_assert(offsetof(struct spey_slot, status_code) == 200, "struct spey_slot.status_code");
 _Static_assert(offsetof(struct spey_slot, fields_len) == 204, "struct spey_slot.fields_len");
 _Static_assert(offsetof(struct spey_slot, reply_length) == 208, "struct spey_slot.reply_length");
-_Static_assert(offsetof(struct spey_slot, stream) == 216, "struct spey_slot.stream");
-_Static_assert(offsetof(struct spey_slot, hint_block) == 232, "struct spey_slot.hint_block");
+_Static_assert(offsetof(struct spey_slot, thread) == 216, "struct spey_slot.thread");
+_Static_assert(offsetof(struct spey_slot, stream) == 220, "struct spey_slot.stream");
+_Static_assert(offsetof(struct spey_slot, hint_block) == 236, "struct spey_slot.hint_block");
 _Static_assert(offsetof(struct spey_slot, piece) == 240, "struct spey_slot.piece");
 _Static_assert(offsetof(struct spey_slot, origin_flags) == 512, "struct spey_slot.origin_flags");
 _Static_assert(offsetof(struct spey_slot, peer_addr_len) == 513, "struct spey_slot.peer_addr_len");

@@ -95,9 +95,15 @@ static PyObject *script_name_of(PyObject *environs) {
 
 static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords) {
     (void)module;
-    static char *names[] = {"environs", "report", "file_wrapper", NULL};
+    static char *names[] = {"environs", "report", "file_wrapper", "boot", NULL};
     PyObject *given, *report, *file_wrapper = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|O:configure", names, &given, &report, &file_wrapper)) return NULL;
+    const char *boot = "";
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "OO|Os:configure", names, &given, &report, &file_wrapper, &boot))
+        return NULL;
+    if (strlen(boot) > SPEY_BOOT_MAX) {
+        PyErr_Format(PyExc_ValueError, "boot must have at most %d characters", SPEY_BOOT_MAX);
+        return NULL;
+    }
     if (!PyCallable_Check(report)) {
         PyErr_SetString(PyExc_TypeError, "report must be callable");
         return NULL;
@@ -122,6 +128,7 @@ static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords)
     spey_replace(&spey_process.script_name, script_name_of(environs));
     spey_replace(&spey_process.environs, environs);
     spey_replace(&spey_process.report, Py_NewRef(report));
+    memcpy(spey_process.boot, boot, strlen(boot) + 1);
     spey_replace(&spey_process.file_wrapper, Py_NewRef(file_wrapper));
     Py_RETURN_NONE;
 }
@@ -132,7 +139,7 @@ static PyObject *stop(PyObject *module, PyObject *unused) {
     spey_process.stopping = true;
     /* A thread looks at the flag with the GIL and stores its sleep word with the GIL, so none is missed. */
     for (uint32_t i = 0; spey_process.serving_count > 0 && i < spey_segment.thread_count; i++) {
-        if (spey_process.serving[i]) spey_wake(spey_sleep_word(spey_process.worker, i));
+        if (spey_process.serving[i] != NULL) spey_wake(spey_sleep_word(spey_process.worker, i));
     }
     Py_RETURN_NONE;
 }
@@ -160,8 +167,11 @@ static PyMethodDef methods[] = {
     {"attach", FAST(attach), METH_VARARGS | METH_KEYWORDS,
      "attach(segment, spool, ports, sockets)\n--\n\nMaps the segment and remembers the descriptors. Called once, before forks."},
     {"configure", FAST(configure), METH_VARARGS | METH_KEYWORDS,
-     "configure(environs, report, file_wrapper=None)\n--\n\nTakes one base environ per listener, the function told of faults, and the type of wsgi.file_wrapper."},
+     "configure(environs, report, file_wrapper=None, boot='')\n--\n\nTakes one base environ per listener, the function told of "
+     "faults, the type of wsgi.file_wrapper, and what identifiers of requests begin with."},
     {"serve", FAST(spey_serve), METH_VARARGS | METH_KEYWORDS, spey_serve_doc},
+    {"running", spey_running, METH_VARARGS, spey_running_doc},
+    {"interrupt", spey_interrupt, METH_VARARGS, spey_interrupt_doc},
     {"stop", stop, METH_NOARGS, "stop()\n--\n\nMakes every serve() of this process return when its request is done."},
     {"after_fork", after_fork, METH_O,
      "after_fork(worker, /)\n--\n\nMakes this process a worker: forgets an earlier stop() and says its pid."},

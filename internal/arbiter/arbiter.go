@@ -43,6 +43,7 @@ type Options struct {
 	Dir        string   // change there first; empty for the current directory
 	PythonPath []string // put on sys.path
 	ScriptName string   // SCRIPT_NAME of every environ
+	Boot       string   // of this start: what identifiers of requests begin with
 	Workers    int
 	Numbers    int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
 	Threads    int
@@ -61,6 +62,10 @@ type Options struct {
 	Loaded func(Loaded)
 	// DrainPatience is how long a worker that is renewed may take to finish what it has started.
 	DrainPatience time.Duration
+	// TimeoutGrace is how long a thread may go on after its request has timed out.
+	TimeoutGrace time.Duration
+	// InHand calls told with what a worker works on, without what is overdue; GiveUp answers it in the worker's place before.
+	InHand, GiveUp func(worker int, told func([]Request))
 	// Spawning is told of the number of each worker before it is there.
 	Spawning func(worker int)
 	// Ready is told when a worker's threads claim.

@@ -47,15 +47,19 @@ func newControl() (ours *control, theirs *os.File, err error) {
 	return &control{conn.(*net.UnixConn), make([]byte, longestMessage+1)}, theirs, nil
 }
 
-// send gives an order, with a descriptor if file is not nil.
-func (c *control) send(order any, file *os.File) error {
+// send gives an order, with descriptors.
+func (c *control) send(order any, files ...*os.File) error {
 	message, err := json.Marshal(order)
 	if err != nil {
 		return err
 	}
 	var rights []byte
-	if file != nil {
-		rights = unix.UnixRights(int(file.Fd()))
+	if len(files) > 0 {
+		fds := make([]int, 0, len(files))
+		for _, file := range files {
+			fds = append(fds, int(file.Fd()))
+		}
+		rights = unix.UnixRights(fds...)
 	}
 	if err := c.conn.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
 		return err

@@ -32,7 +32,7 @@ func (a *Arbiter) drainWorker(w *worker) {
 		return
 	}
 	w.ordered = true
-	if err := w.control.send(bare{"DrainWorker"}, nil); err != nil {
+	if err := w.control.send(bare{"DrainWorker"}); err != nil {
 		a.log.Debug("worker did not take an order", "worker", w.number, "pid", w.pid, "error", err)
 	}
 }
@@ -54,7 +54,7 @@ func (a *Arbiter) settle() {
 	case z == nil || !z.loaded || z.ending:
 	case a.options.Script:
 		z.ending = true
-		a.order(z, bare{"StopScript"}, nil)
+		a.order(z, bare{"StopScript"})
 	default:
 		z.ending = true
 		z.control.dismiss()

@@ -13,6 +13,7 @@ type loadApplication struct {
 	Chdir      string   `json:"chdir"`
 	PythonPath []string `json:"pythonpath"`
 	ScriptName string   `json:"script_name"`
+	Boot       string   `json:"boot"`
 	Workers    int      `json:"workers"`
 	Threads    int      `json:"threads"`
 }
@@ -33,6 +34,12 @@ type spawnWorker struct {
 	Type      string     `json:"type"`
 	Worker    int        `json:"worker"`
 	Listeners []Listener `json:"listeners"`
+}
+
+type interruptRequest struct {
+	Type    string `json:"type"`
+	Slot    uint32 `json:"slot"`
+	Filling uint32 `json:"filling"`
 }
 
 type bare struct {
@@ -57,6 +64,9 @@ type fact struct {
 	Pid        int    `json:"pid"`
 	Status     int    `json:"status"`
 	Requests   int    `json:"requests"`
+	Slot       uint32 `json:"slot"`
+	Filling    uint32 `json:"filling"`
+	Stack      string `json:"stack"`
 }
 
 const longestText = 4096 // of one line that a zygote has written

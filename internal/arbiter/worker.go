@@ -4,6 +4,7 @@ package arbiter
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,6 +29,8 @@ type worker struct {
 	zygote    *zygote // that forked it, or is it
 	process   *process
 	control   *control
+	stacks    *os.File // what its faulthandler writes
+	overdue   []*overdue
 	heard     chan struct{} // closed when every fact has been posted
 	pid       int           // as the zygote said, 0 before
 	ready     bool
@@ -48,6 +51,9 @@ func (a *Arbiter) fill() {
 	}
 	missing := a.wanted()
 	for _, at := range a.places {
+		if a.zygote.alone && at.worker != nil {
+			return // it is the process that would have to be another
+		}
 		if at.delayed || at.worker != nil && !at.worker.leaving() {
 			missing--
 		}
@@ -82,13 +88,21 @@ func (a *Arbiter) spawn(z *zygote, number int) {
 		return
 	}
 	defer theirs.Close()
+	stacks, dumps, err := newStacks()
+	if err != nil {
+		ours.close()
+		a.log.Error("worker not spawned", "worker", number, "error", err)
+		a.delay(number)
+		return
+	}
+	defer dumps.Close()
 	if a.options.Spawning != nil {
 		a.options.Spawning(number)
 	}
-	w := &worker{number: number, zygote: z, control: ours, heard: make(chan struct{}), status: unknownStatus}
+	w := &worker{number: number, zygote: z, control: ours, stacks: stacks, heard: make(chan struct{}), status: unknownStatus}
 	a.places[number].worker = w
 	go a.hear(w)
-	a.order(z, spawnWorker{Type: "SpawnWorker", Worker: number, Listeners: a.options.Listeners()}, theirs)
+	a.order(z, spawnWorker{Type: "SpawnWorker", Worker: number, Listeners: a.options.Listeners()}, theirs, dumps)
 	time.AfterFunc(spawnTimeout, func() { a.post(func() { a.spawnLate(w) }) })
 }
 
@@ -154,6 +168,7 @@ func (a *Arbiter) spawnFailed(z *zygote, f fact) {
 	a.places[w.number].worker = nil
 	w.dead = true
 	w.control.close()
+	_ = w.stacks.Close()
 	a.delay(w.number)
 }
 
@@ -185,6 +200,8 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 		w.drained = true
 		a.log.Debug("worker drained", "worker", w.number, "pid", w.pid, "requests", f.Requests)
 		a.settle()
+	case f.Type == "RequestInterrupted" && f.Worker == w.number:
+		a.interrupted(w, f)
 	default:
 		a.workerMisspoke(w, "unknown fact "+line(f.Type))
 	}
@@ -296,6 +313,7 @@ func (a *Arbiter) workerReaped(f fact) {
 
 func (a *Arbiter) logDeath(w *worker, status int) {
 	delete(a.unexplained, w.pid)
+	defer w.stacks.Close()
 	log := a.log.Warn
 	switch {
 	case exitStatus(status) == 0 && w.ordered:

@@ -68,9 +68,9 @@ func (a *Arbiter) startZygote() {
 		func() { a.zygoteDied(z) })
 	order := loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Workers: a.options.Workers, Threads: a.options.Threads,
+		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Workers: a.options.Workers, Threads: a.options.Threads,
 	}
-	a.order(z, order, nil)
+	a.order(z, order)
 }
 
 // command is Python with the descriptors of PROTOCOL.md, section 9.
@@ -91,8 +91,8 @@ func cannotStart(python string, err error) *fault.Error {
 }
 
 // order gives an order to the zygote. One that does not read its orders is of no use.
-func (a *Arbiter) order(z *zygote, order any, file *os.File) {
-	if err := z.control.send(order, file); err != nil && !errors.Is(err, syscall.EPIPE) {
+func (a *Arbiter) order(z *zygote, order any, files ...*os.File) {
+	if err := z.control.send(order, files...); err != nil && !errors.Is(err, syscall.EPIPE) {
 		a.log.Error("zygote did not take an order", "pid", z.process.pid, "error", err)
 		z.process.signal(syscall.SIGKILL)
 	}
@@ -168,12 +168,12 @@ func (a *Arbiter) listenWanted(z *zygote, f fact) {
 		a.post(func() {
 			if err == nil {
 				port, _ := strconv.Atoi(listener.Port)
-				a.order(z, listenGranted{Type: "ListenGranted", Host: listener.Name, Port: port}, nil)
+				a.order(z, listenGranted{Type: "ListenGranted", Host: listener.Name, Port: port})
 				return
 			}
 			errno := syscall.EADDRNOTAVAIL
 			errors.As(err, &errno)
-			a.order(z, listenRefused{Type: "ListenRefused", Errno: int(errno), Text: err.Error()}, nil)
+			a.order(z, listenRefused{Type: "ListenRefused", Errno: int(errno), Text: err.Error()})
 		})
 	}()
 }

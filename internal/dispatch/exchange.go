@@ -4,6 +4,7 @@ package dispatch
 
 import (
 	"sync/atomic"
+	"time"
 
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/slot"
@@ -18,6 +19,13 @@ type Exchange struct {
 	lost     bool // filled and out of line at the last scan
 	scans    int  // that have seen it complete and not taken by the client
 	receiver Receiver
+
+	id      uint64
+	timeout time.Duration // of the application; 0 for none
+	since   int64         // when its time began anew; 0 until the scan has seen it started
+	seen    uint32        // pieces at that time
+	claimed int           // scans that found it claimed and not started
+	overdue bool          // answered in the application's place, which still runs
 
 	state    slot.State // as the front set it last; the generation is what counts
 	attempts int        // the front's own count
@@ -60,7 +68,8 @@ type Request struct {
 	ClientLeft bool   // the client has ended its side already
 	RemoteAddr []byte // text, empty on a Unix socket
 	RemotePort []byte
-	Origin     *wire.Origin // what a proxy says of where the request came from; nil: nothing
+	Origin     *wire.Origin  // what a proxy says of where the request came from; nil: nothing
+	Timeout    time.Duration // for the application to start its reply, and from block to block; 0 for any
 }
 
 // Memory is where the request's head, followed by a small body, is written. It is large enough for most.
@@ -95,6 +104,7 @@ func (e *Exchange) Submit(r *Request, receiver Receiver) {
 	e.receiver, e.active, e.lost, e.scans = receiver, true, false, 0
 	e.attempts, e.produced, e.consumed, e.begun = 0, 0, 0, false
 	e.done, e.cut, e.fileLost, e.reply = false, false, false, Reply{}
+	e.id, e.timeout, e.since, e.claimed, e.overdue = r.ID, r.Timeout, 0, 0, false
 	e.port.inFlight++
 	e.state = e.port.segment.Fill(e.slot, e.state.Generation()+1)
 	e.port.queue.Push(e.slot)
@@ -226,6 +236,9 @@ func (e *Exchange) Release() {
 	if !e.active {
 		return
 	}
+	if e.overdue {
+		e.returned()
+	}
 	p := e.port
 	e.takeFromStash(len(e.stash))
 	if blocks := e.giveBack(e.produced - e.consumed); blocks > 0 && e.done {
@@ -300,6 +313,11 @@ func (e *Exchange) retry(state slot.State) {
 		e.fail(fault.WorkerDiedTwice)
 		return
 	}
+	e.take(state)
+}
+
+// take has a claimed request served by another worker: the late claim fails.
+func (e *Exchange) take(state slot.State) {
 	e.port.segment.Slot(e.slot).Attempts = uint32(e.attempts)
 	if next, ok := e.port.segment.Refill(e.slot, state); ok {
 		e.state = next

@@ -34,6 +34,8 @@ type Receiver interface {
 	Park(*Exchange)
 	// Failed says that there will be no (more) reply, and why. The exchange is released afterwards.
 	Failed(*Exchange, *fault.Fault)
+	// Label is the request's method and target, and the client's address, for the log.
+	Label() (request, client string)
 	// Stranded says that the request came back to a retired port, where nobody claims it: it moves, or fails.
 	Stranded(*Exchange)
 }
@@ -60,6 +62,7 @@ type Port struct {
 
 	retired bool
 	served  []uint64 // requests, by the number of the worker
+	watcher Watcher
 
 	death *fault.Fault // what the death of a worker means for a request it had started
 
@@ -81,6 +84,9 @@ func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index
 	}
 	return p
 }
+
+// Watch has w told of requests that have used up their time, on the port's loop.
+func (p *Port) Watch(w Watcher) { p.watcher = w }
 
 // NewScan returns the timers that the ports of a loop share.
 func NewScan(l *loop.Loop) *loop.Class { return l.NewClass(scanEvery) }
@@ -200,7 +206,9 @@ func (p *Port) Expired(*loop.Class) {
 		switch p.look(e); {
 		case !e.active:
 		case !e.done:
-			e.Relieve()
+			if e.Relieve(); e.active {
+				e.watch(p.segment.State(e.slot))
+			}
 		case e.receiver != nil && e.outstayed():
 			e.park()
 		}

@@ -438,6 +438,15 @@ var (
 		About: "A stop waits for `graceful_timeout`, or until a second INT; what is not finished by then is cut. The client got a 503, " +
 			"or an incomplete reply when its head had been sent.",
 	})
+	// RequestTimedOut: the application had its time and did not answer.
+	RequestTimedOut = declare(Fault{
+		Code: "SPY0407", Name: "RequestTimedOut", Whose: Application, Status: 504,
+		Text: "the application did not answer in time",
+		Hint: "the log has the Python stack of its thread; give such paths more time with --timeout or --route '/path timeout=300s'.",
+		About: "`timeout` runs while the application works, until the first block of its reply and anew from block to block; not while the " +
+			"client is slow. The client got a 504, or an incomplete reply when its head had been sent. In the thread " +
+			"`speyside.RequestTimeout` is raised; a worker that does not come back is replaced.",
+	})
 	// NotHandedOver: a request that no worker had claimed could not move to the generation that took over.
 	NotHandedOver = declare(Fault{
 		Code: "SPY0406", Name: "NotHandedOver", Whose: Operator, Status: 503,

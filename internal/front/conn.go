@@ -182,17 +182,27 @@ func (c *conn) Admitted() {
 	c.read()
 }
 
-// Failed implements [dispatch.Receiver].
+// Failed implements [dispatch.Receiver]. Who watches the time of requests logs those that have used it up.
 func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
-	c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]),
-		"code", why.Code)
+	if why != fault.RequestTimedOut {
+		c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
+	}
 	c.exchange, c.streamed = nil, false
-	if c.composed > 0 {
+	switch {
+	case c.composed == 0:
+		c.refuse(why.Status, http1.Reason(why.Status)+"\n")
+	case c.framing.Chunked || c.bodyLeft >= 0:
 		c.lane.values[observe.RepliesCutTotal]++
 		c.close() // the client sees the reply incomplete
-		return
+	default:
+		c.lane.values[observe.RepliesCutTotal]++
+		c.reset()
 	}
-	c.refuse(why.Status, http1.Reason(why.Status)+"\n")
+}
+
+// Label implements [dispatch.Receiver].
+func (c *conn) Label() (request, client string) {
+	return string(c.label[:c.labelLen]), string(c.request.RemoteAddr)
 }
 
 // wait asks for a slot. That it takes long is not the client's doing.

@@ -71,7 +71,7 @@ func startOn(t testing.TB, loops, workers int, spool *spool.Spool, change func(*
 	front, err := front.New(options, spool, w.bells)
 	check(t, err)
 	w.front = front
-	w.generation = w.front.NewGeneration(w.segment)
+	w.generation = w.front.NewGeneration(w.segment, nil)
 	w.front.Switch(w.generation, func() {})
 	address, err := w.front.Listen(context.Background(), listen.Address{Host: "127.0.0.1"}, listen.Options{Backlog: 1024})
 	check(t, err)

@@ -27,11 +27,14 @@ type Generation struct {
 }
 
 // NewGeneration returns the front's side of a segment, which must have a port per loop. It takes no requests before [Front.Switch].
-func (f *Front) NewGeneration(segment *slot.Segment) *Generation {
+// The watcher, which may be nil, is told of requests that have used up their time, on the loops: it must not block.
+func (f *Front) NewGeneration(segment *slot.Segment, watcher dispatch.Watcher) *Generation {
 	g := &Generation{front: f, segment: segment, there: map[int]bool{}}
 	queue := slot.NewQueue(segment)
 	for i := range f.lanes {
-		g.ports = append(g.ports, dispatch.NewPort(segment, queue, f.spool, i, f.options.InMemory))
+		port := dispatch.NewPort(segment, queue, f.spool, i, f.options.InMemory)
+		port.Watch(watcher)
+		g.ports = append(g.ports, port)
 	}
 	return g
 }
@@ -79,6 +82,26 @@ func (g *Generation) WorkerDied(w int, acknowledged func()) {
 		g.segment.ClearWorker(w)
 		acknowledged()
 	})
+}
+
+// InHand calls told with what worker w works on.
+func (g *Generation) InHand(w int, told func([]dispatch.InHand)) {
+	g.gather(func(p *dispatch.Port, all []dispatch.InHand) []dispatch.InHand { return p.InHand(w, all) }, told)
+}
+
+// GiveUp answers what worker w works on in its place, and calls told with it.
+func (g *Generation) GiveUp(w int, told func([]dispatch.InHand)) {
+	g.gather(func(p *dispatch.Port, all []dispatch.InHand) []dispatch.InHand { return p.GiveUp(w, all) }, told)
+}
+
+func (g *Generation) gather(from func(*dispatch.Port, []dispatch.InHand) []dispatch.InHand, told func([]dispatch.InHand)) {
+	var mu sync.Mutex
+	var all []dispatch.InHand
+	g.onEachLane(func(_ *lane, p *dispatch.Port) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = from(p, all)
+	}, func() { told(all) })
 }
 
 // CutShort says that what is still with the workers will be ended by a stop, not by a fault of the application.

@@ -21,7 +21,7 @@ func (w *world) switchOver(loops, workers int) *front.Generation {
 	w.t.Helper()
 	before := w.generation
 	w.segment = newSegment(w.t, loops, workers)
-	w.generation = w.front.NewGeneration(w.segment)
+	w.generation = w.front.NewGeneration(w.segment, nil)
 	switched := make(chan struct{})
 	w.front.Switch(w.generation, func() { close(switched) })
 	<-switched

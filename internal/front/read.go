@@ -337,7 +337,7 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 	r := &c.request
 	r.Head, r.HeadLen, r.InlineBody, r.Body = &c.head, c.headLen, inline, intake
 	r.HasBody = c.head.Chunked && !c.streamed || c.head.ContentLength >= 0
-	r.ID = c.lane.front.nextID.Add(1)
+	r.ID, r.Timeout = c.lane.front.nextID.Add(1), c.route.Timeout
 	c.facts = http1.RequestFacts{Minor: c.head.Minor, HeadOnly: c.head.HeadOnly, KeepAlive: c.head.KeepAlive}
 	c.lane.values[observe.RequestsTotal]++
 	c.begun = c.lane.loop.Clock.Nanos

@@ -5,13 +5,15 @@ package front
 import (
 	"bytes"
 	"slices"
+	"time"
 )
 
 // Route is what is different for the paths that begin with a prefix.
 type Route struct {
-	Prefix        string // of the path as the application sees it, decoded; empty for all
-	StreamRequest bool   // hand a request over when its head is complete
-	LimitBody     int64  // largest body in bytes; 0 for any
+	Prefix        string        // of the path as the application sees it, decoded; empty for all
+	StreamRequest bool          // hand a request over when its head is complete
+	LimitBody     int64         // largest body in bytes; 0 for any
+	Timeout       time.Duration // for the application to answer, and from block to block; 0 for any
 }
 
 // routes chooses the route of a request.

@@ -48,7 +48,7 @@ func TestClientThatNeverStopsSendingLeavesTheLoopToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	g := f.NewGeneration(segment)
+	g := f.NewGeneration(segment, nil)
 	f.lanes[0].install(g, g.ports[0])
 	for name, phase := range map[string]phase{"a body": phaseBody, "what nobody wants": phaseLinger} {
 		client := &endless{}

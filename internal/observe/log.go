@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -51,12 +52,18 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	line = append(line, levelName(r.Level)...)
 	line = append(line, ' ')
 	line = appendEscaped(line, r.Message)
+	var text after
 	r.Attrs(func(a slog.Attr) bool {
-		line = appendAttr(line, h.prefix, a)
+		if lines, is := a.Value.Any().(after); is {
+			text += lines
+		} else {
+			line = appendAttr(line, h.prefix, a)
+		}
 		return true
 	})
 	line = append(line, h.fixed...) // last: what all records of a part have in common tells the least
 	line = append(line, '\n')
+	line = appendAfter(line, text)
 	h.out.line = line
 	_, err := h.out.w.Write(line)
 	return err
@@ -91,6 +98,24 @@ func levelName(level slog.Level) string {
 		return "WARN "
 	}
 	return "ERROR"
+}
+
+// Text is an attribute that is written after the record, line by line and indented, so that no line can pass for a record.
+func Text(text string) slog.Attr { return slog.Any("", after(text)) }
+
+// after is the text of Text.
+type after string
+
+// appendAfter appends a text's lines.
+func appendAfter(line []byte, text after) []byte {
+	for _, one := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
+		if one != "" {
+			line = append(line, "    "...)
+			line = appendEscaped(line, one)
+			line = append(line, '\n')
+		}
+	}
+	return line
 }
 
 // appendAttr appends " name=value", or each member of a group so.

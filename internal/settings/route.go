@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Route is what is different for the paths that begin with a prefix. A nil field is as the setting of that name has it.
@@ -10,10 +11,11 @@ type Route struct {
 	Prefix           string // of PATH_INFO
 	StreamRequest    *bool
 	LimitRequestBody *int64
+	Timeout          *time.Duration
 }
 
 // routeKeys are the settings that a route may have.
-var routeKeys = []string{"limit_request_body", "stream_request"}
+var routeKeys = []string{"limit_request_body", "stream_request", "timeout"}
 
 // ParseRoute reads a prefix and the settings that are different there: "/upload/ stream_request=on limit_request_body=5GB".
 func ParseRoute(text string) (Route, error) {
@@ -45,11 +47,17 @@ func (r *Route) set(key, value string) error {
 			return fmt.Errorf("%s is %q: it must be a size such as 10MB, or 0", key, value)
 		}
 		r.LimitRequestBody = &size
+	case "timeout":
+		limit, err := parseDuration(value)
+		if err != nil || limit < 0 {
+			return fmt.Errorf("%s is %q: it must be a duration such as 30s, or 0", key, value)
+		}
+		r.Timeout = &limit
 	default:
 		if near := nearest(key, routeKeys); near != "" {
 			return fmt.Errorf("a route has no %q; did you mean %s?", key, near)
 		}
-		return fmt.Errorf("a route has no %q; it may have %s", key, strings.Join(routeKeys, " and "))
+		return fmt.Errorf("a route has no %q; it may have %s", key, strings.Join(routeKeys, ", "))
 	}
 	return nil
 }

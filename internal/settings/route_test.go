@@ -22,7 +22,7 @@ func TestBadRouteSaysWhatItCouldHave(t *testing.T) {
 		"/x":                         "not in range",
 		"upload stream_request=on":   "not in range",
 		"/x stream_reqest=on":        "did you mean stream_request?",
-		"/x colour=red":              "it may have limit_request_body and stream_request",
+		"/x colour=red":              "it may have limit_request_body, stream_request, timeout",
 		"/x stream_request=maybe":    "it must be on or off",
 		"/x stream_request":          "it must be on or off",
 		"/x limit_request_body=-1":   "it must be a size",

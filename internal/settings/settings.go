@@ -59,6 +59,8 @@ type Settings struct {
 	BodyTimeout     time.Duration // 0: wait for ever
 	SendTimeout     time.Duration // 0: wait for ever
 	AbandonAfter    time.Duration // 0: never
+	Timeout         time.Duration // 0: no limit
+	TimeoutGrace    time.Duration
 	GracefulTimeout time.Duration // 0: do not wait
 
 	Health    bool   // checks are answered on Bind

@@ -355,6 +355,21 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.AbandonAfter },
 	},
 	{
+		Name: "timeout", Short: "t", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Gunicorn: "timeout", Check: atMostADay,
+		Doc: "How long the application may take to answer, and from block to block of its reply. What a slow client takes does " +
+			"not count. Seconds, or a duration such as 1m30s; 0 for any time; a route may have its own. The client then gets a 504, the log " +
+			"the Python stack, and the thread a `speyside.RequestTimeout`.",
+		field: func(s *Settings) any { return &s.Timeout },
+	},
+	{
+		Name: "timeout_grace", Meta: "TIME", Type: Duration, Default: "2s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Check: atMostADay,
+		Doc: "How long a thread may go on when its request has timed out. Then its worker is replaced: another one starts, and this one is " +
+			"killed when its other threads are done. Seconds, or a duration.",
+		field: func(s *Settings) any { return &s.TimeoutGrace },
+	},
+	{
 		Name: "graceful_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Gunicorn: "graceful_timeout", Check: atMostADay,
 		Doc: "How long a stop waits for requests that are being served. Seconds, or a duration such as 1m30s; 0 does not wait. " +

@@ -180,14 +180,14 @@ type Slot struct {
 	RemoteAddrLen uint8     // bytes
 	RemotePortLen uint8     // bytes
 	_             [8]byte
-	ReplyFlags    uint32    // Reply bits
-	StatusLen     uint32    // bytes of the status text at ReplyStatus in the home block
-	StatusCode    uint32    // 100 to 999
-	FieldsLen     uint32    // bytes from ReplyHead to the end of the empty line
-	ReplyLength   uint64    // the application's Content-Length
-	Stream        [4]uint32 // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
-	HintBlock     uint32    // number of the block of interim heads
-	_             [4]byte
+	ReplyFlags    uint32     // Reply bits
+	StatusLen     uint32     // bytes of the status text at ReplyStatus in the home block
+	StatusCode    uint32     // 100 to 999
+	FieldsLen     uint32     // bytes from ReplyHead to the end of the empty line
+	ReplyLength   uint64     // the application's Content-Length
+	Thread        uint32     // the kernel's number of the thread that runs the application; written before started
+	Stream        [4]uint32  // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
+	HintBlock     uint32     // number of the block of interim heads
 	Piece         [32]uint64 // block number (high half) and length (low half); piece 0 is the home block from ReplyHead on
 	_             [16]byte
 	OriginFlags   uint8     // Origin bits
@@ -287,8 +287,9 @@ var (
 	_ [200]byte  = [unsafe.Offsetof(Slot{}.StatusCode)]byte{}
 	_ [204]byte  = [unsafe.Offsetof(Slot{}.FieldsLen)]byte{}
 	_ [208]byte  = [unsafe.Offsetof(Slot{}.ReplyLength)]byte{}
-	_ [216]byte  = [unsafe.Offsetof(Slot{}.Stream)]byte{}
-	_ [232]byte  = [unsafe.Offsetof(Slot{}.HintBlock)]byte{}
+	_ [216]byte  = [unsafe.Offsetof(Slot{}.Thread)]byte{}
+	_ [220]byte  = [unsafe.Offsetof(Slot{}.Stream)]byte{}
+	_ [236]byte  = [unsafe.Offsetof(Slot{}.HintBlock)]byte{}
 	_ [240]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
 	_ [512]byte  = [unsafe.Offsetof(Slot{}.OriginFlags)]byte{}
 	_ [513]byte  = [unsafe.Offsetof(Slot{}.PeerAddrLen)]byte{}

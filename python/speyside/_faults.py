@@ -170,3 +170,6 @@ CUT_AT_STOP: Final = "SPY0405"
 
 # There was no room for this request in the generation that took over.
 NOT_HANDED_OVER: Final = "SPY0406"
+
+# The application did not answer in time.
+REQUEST_TIMED_OUT: Final = "SPY0407"

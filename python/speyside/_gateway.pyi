@@ -7,7 +7,7 @@ thread. There is one segment per process, and the module can be loaded once.
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-_Report: TypeAlias = Callable[[str, str, str, str, BaseException | None], object]
+_Report: TypeAlias = Callable[[str, str, str, str, BaseException | None, str], object]
 
 def attach(segment: int, spool: int, ports: Sequence[int], sockets: Sequence[int]) -> None:
     """Map the segment and remember the descriptors; they stay the caller's, and must stay open.
@@ -20,7 +20,9 @@ def attach(segment: int, spool: int, ports: Sequence[int], sockets: Sequence[int
     RuntimeError while a thread serves.
     """
 
-def configure(environs: Sequence[dict[str, object]], report: _Report, file_wrapper: type | None = None) -> None:
+def configure(
+    environs: Sequence[dict[str, object]], report: _Report, file_wrapper: type | None = None, boot: str = ""
+) -> None:
     """Take one base environ per listener, in the order of SpawnWorker, and the function that is told of faults.
 
     A base environ has what is the same for every request: SERVER_NAME, SERVER_PORT, SCRIPT_NAME, SERVER_SOFTWARE, and
@@ -29,15 +31,18 @@ def configure(environs: Sequence[dict[str, object]], report: _Report, file_wrapp
     the request has them, HTTP_*, and wsgi.url_scheme when the client came by https. REMOTE_ADDR and REMOTE_PORT are ''
     on a Unix socket. PATH_INFO is what follows SCRIPT_NAME, where the path begins with it.
 
-    report(code, detail, method, path, exception) is called once for every fault, before the reply is ended: code is a
-    SPY code, detail names the rule of PEP 3333, path is PATH_INFO, exception is None when none was raised. Not a
-    fault: BrokenPipeError from write(), and ConnectionResetError from wsgi.input, when the client has gone. What report
-    itself raises goes to sys.unraisablehook.
+    Every environ has a speyside.request_id, the identifier that the front's records have: boot, which has at most 15
+    characters, a hyphen, and the front's count in hexadecimal digits.
+
+    report(code, detail, method, path, exception, identifier) is called once for every fault, before the reply is
+    ended: code is a SPY code, detail names the rule of PEP 3333, path is PATH_INFO, exception is None when none was
+    raised. Not a fault: BrokenPipeError from write(), and ConnectionResetError from wsgi.input, when the client has
+    gone. What report itself raises goes to sys.unraisablehook.
 
     What the application returns of the type file_wrapper itself is asked for its part(): descriptor, offset and length
     of a regular file, which the front then sends, or None for something that has to be iterated.
 
-    Raises TypeError.
+    Raises TypeError, and ValueError when boot is too long.
     """
 
 def serve(application: Callable[..., Any], worker: int, thread: int, limit: int = 0) -> int:
@@ -53,6 +58,18 @@ def serve(application: Callable[..., Any], worker: int, thread: int, limit: int 
 
     Raises RuntimeError before attach and configure, or when the thread number is taken; ValueError for numbers that the
     segment does not have.
+    """
+
+def running(slot: int, filling: int) -> int:
+    """Return the identifier of the thread that runs the application for this filling of a slot; 0 when none does."""
+
+def interrupt(slot: int, filling: int, exception: type[BaseException]) -> bool:
+    """Raise an exception class in the thread that runs the application for this filling of a slot.
+
+    It comes as soon as the thread runs Python code, and never in another request: what has not come by the end of this
+    one is taken back. close() of the reply is called all the same. That the application lets it out is not reported.
+    False when no thread runs it any more, or it was interrupted before. Raises TypeError for what is no exception
+    class.
     """
 
 def stop() -> None:

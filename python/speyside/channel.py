@@ -47,6 +47,11 @@ class Order(NamedTuple):
         value = self.fields.get(name)
         return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
+    def close(self) -> None:
+        """Close the descriptors that came along."""
+        for descriptor in self.descriptors:
+            os.close(descriptor)
+
 
 class Channel:
     """Our end of a control socket. A front that is gone is seen by receive; send to it does nothing."""

@@ -52,7 +52,7 @@ def _trim(told: traceback.TracebackException) -> None:
     pending = [told]
     while pending:
         one = pending.pop()
-        kept = [frame for frame in one.stack or () if not _internal(frame.filename)]
+        kept = [frame for frame in one.stack or () if not internal(frame.filename)]
         one.stack = traceback.StackSummary.from_list(kept)
         if not kept:
             one.stack = None  # type: ignore[assignment] # without it the empty list gets a heading
@@ -60,5 +60,6 @@ def _trim(told: traceback.TracebackException) -> None:
         pending += one.exceptions or []
 
 
-def _internal(filename: str) -> bool:
+def internal(filename: str) -> bool:
+    """Whether a frame is of Speyside or of the import machinery."""
     return filename.startswith(_FROZEN) or filename.startswith((_OURS, _IMPORTLIB))

@@ -19,10 +19,19 @@ class Report:
     def __init__(self, worker: int) -> None:
         self._worker = worker
 
-    def __call__(self, code: str, detail: str, method: str, path: str, error: BaseException | None) -> None:
+    def __call__(
+        self, code: str, detail: str, method: str, path: str, error: BaseException | None, identifier: str
+    ) -> None:
         """Log what an application did to a request."""
         event = "application raised" if code == _faults.APPLICATION_RAISED else "request failed"
-        fields = {"method": method, "path": path, "worker": self._worker, "pid": os.getpid(), "code": code}
+        fields = {
+            "id": identifier,
+            "method": method,
+            "path": path,
+            "worker": self._worker,
+            "pid": os.getpid(),
+            "code": code,
+        }
         after = failure.trimmed(error) if error is not None else ""
         record("ERROR", event, after, **fields, detail=detail)
 

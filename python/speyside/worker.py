@@ -18,8 +18,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from speyside import _gateway, report, streams
-from speyside.channel import Channel
+from speyside import _gateway, report, stacks, streams
+from speyside.channel import Channel, Order
 from speyside.failure import trimmed
 from speyside.loader import Application
 
@@ -35,6 +35,12 @@ class Worker:
         self.channel = channel
         self.requests = 0
         self.draining = False
+
+    def interrupt(self, order: Order) -> None:
+        """Raise RequestTimeout in the thread of a request, and say where it stood."""
+        slot, filling = order.number("slot"), order.number("filling")
+        stack = stacks.interrupt(slot, filling)
+        self.channel.send("RequestInterrupted", worker=self.number, slot=slot, filling=filling, stack=stack)
 
     def drain(self) -> None:
         """Claim nothing more; what was started is finished. May be called in a signal handler."""
@@ -105,6 +111,8 @@ class SingleWorker(Worker):
                     vanish(0)
                 elif order.type == "DrainWorker":
                     self.drain()
+                elif order.type == "InterruptRequest":
+                    self.interrupt(order)
 
 
 class ThreadedWorker(Worker):
@@ -170,6 +178,8 @@ class ThreadedWorker(Worker):
                     deadline = time.monotonic() + ORPHAN_GRACE
                 if order is None or order.type == "DrainWorker":
                     self.drain()
+                elif order.type == "InterruptRequest":
+                    self.interrupt(order)
 
 
 def work(number: int, threads: int, channel: Channel, application: Application) -> NoReturn:

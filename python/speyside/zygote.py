@@ -15,7 +15,7 @@ import threading
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
-from speyside import _gateway, environs, loader, report, worker
+from speyside import _gateway, environs, loader, report, stacks, worker
 from speyside.channel import Channel, Order
 from speyside.files import FileWrapper
 from speyside.loader import Application
@@ -33,6 +33,7 @@ class Load(NamedTuple):
     script_name: str
     workers: int
     threads: int
+    boot: str
 
 
 class Child(NamedTuple):
@@ -98,6 +99,8 @@ class Zygote:
         while order.type != "SpawnWorker" or not order.descriptors:
             order = self._next()
         number = order.number("worker")
+        if len(order.descriptors) > 1:
+            stacks.install(order.descriptors[1])
         self._configure(order, 1, 1, extra)
         single = worker.SingleWorker(number, Channel(order.descriptors[0]), self.channel)
         self.channel.send("WorkerSpawned", worker=number, pid=os.getpid())
@@ -112,38 +115,36 @@ class Zygote:
 
     def _spawn(self, order: Order, application: Application, extra: Mapping[str, object], poll: select.poll) -> None:
         number = order.number("worker")
-        if not order.descriptors:
+        if len(order.descriptors) != 2:
             return
-        descriptor = order.descriptors[0]
         try:
             pid = os.fork()
         except OSError as error:
-            os.close(descriptor)
+            order.close()
             self.channel.send("SpawnFailed", worker=number, errno=error.errno, text=error.strerror)
             return
         if pid == 0:
-            self._be_worker(order, number, descriptor, application, extra)
-        os.close(descriptor)
+            self._be_worker(order, number, application, extra)
+        order.close()
         watch = os.pidfd_open(pid)
         self._children[watch] = Child(number, pid)
         poll.register(watch, select.POLLIN)
         self.channel.send("WorkerSpawned", worker=number, pid=pid)
 
-    def _be_worker(
-        self, order: Order, number: int, descriptor: int, application: Application, extra: Mapping[str, object]
-    ) -> NoReturn:
+    def _be_worker(self, order: Order, number: int, application: Application, extra: Mapping[str, object]) -> NoReturn:
         try:
             self.channel.close()
             for watch in self._children:
                 os.close(watch)
+            stacks.install(order.descriptors[1])
             self._configure(order, self.load.threads, self.load.workers, extra)
-            worker.work(number, self.load.threads, Channel(descriptor), application)
+            worker.work(number, self.load.threads, Channel(order.descriptors[0]), application)
         finally:
             os._exit(1)
 
     def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> None:
         bases = environs.build(order.objects("listeners"), threads, workers, self.load.script_name, extra)
-        _gateway.configure(bases, report.Report(order.number("worker")), FileWrapper)
+        _gateway.configure(bases, report.Report(order.number("worker")), FileWrapper, self.load.boot)
 
     def _reap(self, watch: int) -> None:
         child = self._children.pop(watch)
@@ -173,6 +174,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         order.text("script_name"),
         max(1, order.number("workers")),
         max(1, order.number("threads")),
+        order.text("boot"),
     )
     worker.ignore_signals()
     bells = range(FIRST_PORT, FIRST_PORT + ports)

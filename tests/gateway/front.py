@@ -135,6 +135,7 @@ class Front:
         self.inlets = [ours for ours, _ in pairs]
         self.sockets = [theirs.detach() for _, theirs in pairs]
         self.reports: list[tuple[str, str, str, str, BaseException | None]] = []
+        self.identifiers: list[str] = []
         self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
 
     def __del__(self) -> None:
@@ -151,11 +152,15 @@ class Front:
     def attach(self, environs: list[dict[str, object]] | None = None) -> Front:
         self.seal()
         _gateway.attach(self.segment, self.spool, self.doorbells, self.sockets)
-        _gateway.configure(
-            [base_environ()] if environs is None else environs, lambda *fault: self.reports.append(fault), FileWrapper
-        )
+        _gateway.configure([base_environ()] if environs is None else environs, self.report, FileWrapper, "boot")
         _gateway.after_fork(0)
         return self
+
+    def report(
+        self, code: str, detail: str, method: str, path: str, exception: BaseException | None, identifier: str
+    ) -> None:
+        self.reports.append((code, detail, method, path, exception))
+        self.identifiers = [identifier]
 
     # Words of the segment.
 

@@ -20,6 +20,7 @@ def test_every_key_of_pep_3333_is_there(front: Front) -> None:
         "REQUEST_METHOD": "GET",
         "PATH_INFO": "/a/b",
         "QUERY_STRING": "x=1&y",
+        "speyside.request_id": "boot-0",
         "RAW_URI": "/a/b?x=1&y",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",

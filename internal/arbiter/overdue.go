@@ -1,0 +1,196 @@
+//go:build linux
+
+package arbiter
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/observe"
+)
+
+// A request that has used up its time was answered by the front already. What is left is its thread: it is told, the stack it stood
+// at is logged, and a worker whose thread does not come back is replaced.
+
+const (
+	// stackPatience is how long a worker may take to say where a thread stands. One that does not say holds the GIL in C code.
+	stackPatience = time.Second
+	// dumpPatience is how long a thread may take to write its stack after a signal.
+	dumpPatience = 200 * time.Millisecond
+	// lookAgain is how often a worker that waits for its other threads is looked at.
+	lookAgain = 100 * time.Millisecond
+)
+
+// Request is a request that a worker works on.
+type Request struct {
+	ID      string
+	Label   string // method and target
+	Client  string
+	Age     time.Duration
+	Worker  int
+	Thread  int // the kernel's number, as the worker says
+	Slot    uint32
+	Filling uint32 // which use of the slot it is
+}
+
+func (r Request) String() string {
+	return r.Label + " " + r.Age.Round(time.Millisecond).String() + " " + r.ID
+}
+
+// overdue is a request that was answered in the application's place.
+type overdue struct {
+	Request
+	worker   *worker
+	told     bool // its record is in the log
+	returned bool
+}
+
+// Overdue says that a request has used up its time. It does not wait.
+func (a *Arbiter) Overdue(r Request) {
+	go a.post(func() { a.interrupt(r) })
+}
+
+// Returned says that the thread of an overdue request has come back. It does not wait.
+func (a *Arbiter) Returned(worker int, slot, filling uint32) {
+	go a.post(func() { a.cameBack(worker, slot, filling) })
+}
+
+func (a *Arbiter) interrupt(r Request) {
+	w := a.at(r.Worker)
+	if w == nil || w.dead || w.process == nil {
+		a.tell(r, 0, "", "its worker has died")
+		return
+	}
+	o := &overdue{Request: r, worker: w}
+	w.overdue = append(w.overdue, o)
+	if w.condemned {
+		o.told = true
+		a.tell(r, w.pid, "", "")
+		return
+	}
+	order := interruptRequest{Type: "InterruptRequest", Slot: r.Slot, Filling: r.Filling}
+	if err := w.control.send(order); err != nil {
+		a.log.Debug("worker did not take an order", "worker", w.number, "pid", w.pid, "error", err)
+	}
+	time.AfterFunc(stackPatience, func() { a.post(func() { a.silent(o) }) })
+}
+
+// interrupted logs where the thread of an overdue request stood. It has been told to come back, and gets some time for that.
+func (a *Arbiter) interrupted(w *worker, f fact) {
+	for _, o := range w.overdue {
+		if o.Slot == f.Slot && o.Filling == f.Filling && !o.told {
+			o.told = true
+			a.tell(o.Request, w.pid, lines(f.Stack), "")
+			time.AfterFunc(a.options.TimeoutGrace, func() { a.post(func() { a.graceOver(o) }) })
+		}
+	}
+}
+
+// tell writes the record of an overdue request.
+func (a *Arbiter) tell(r Request, pid int, stack, note string) {
+	fields := []any{"id", r.ID, "request", r.Label, "client", r.Client, "age", r.Age.Round(time.Millisecond), "worker", r.Worker,
+		"pid", pid, "thread", r.Thread}
+	if note != "" {
+		fields = append(fields, "note", note)
+	}
+	a.log.Error("request timed out", append(fields, "code", fault.RequestTimedOut.Code, observe.Text(stack))...)
+}
+
+// silent gives up a worker that did not say where a thread stands: no thread of it can do anything while one holds the GIL.
+func (a *Arbiter) silent(o *overdue) {
+	w := o.worker
+	if o.told || w.dead || w.condemned {
+		return
+	}
+	o.told = true
+	w.condemned = true
+	a.fill()
+	a.options.GiveUp(w.number, func(others []Request) { go a.post(func() { a.giveUp(o, others) }) })
+}
+
+// giveUp logs and kills a worker that holds the GIL. Its other requests have been answered, too.
+func (a *Arbiter) giveUp(o *overdue, others []Request) {
+	w := o.worker
+	if w.dead {
+		a.tell(o.Request, w.pid, "", "its worker has died")
+		return
+	}
+	w.dump(o.Thread)
+	time.AfterFunc(dumpPatience, func() {
+		a.post(func() {
+			note := "the GIL is held in C code, or the process is stopped; the worker was killed"
+			if len(others) > 0 {
+				note += "; beside it: " + labels(others)
+			}
+			a.tell(o.Request, w.pid, w.dumped(), note)
+			w.kill()
+		})
+	})
+}
+
+// labels tells requests in one line.
+func labels(requests []Request) string {
+	all := make([]string, 0, len(requests))
+	for _, r := range requests {
+		all = append(all, r.String())
+	}
+	return strings.Join(all, ", ")
+}
+
+// graceOver replaces a worker whose thread did not come back: the others finish what they have.
+func (a *Arbiter) graceOver(o *overdue) {
+	w := o.worker
+	if o.returned || w.dead || w.condemned {
+		return
+	}
+	w.condemned = true
+	if w.zygote.alone {
+		a.log.Warn("script run again", "pid", w.pid, "reason", "its thread did not come back from "+o.Label, "id", o.ID)
+		w.kill()
+		return
+	}
+	a.log.Warn("worker replaced", "worker", w.number, "pid", w.pid, "reason", "a thread did not come back from "+o.Label, "id", o.ID)
+	a.drainWorker(w)
+	a.fill()
+	a.killWhenIdle(w, time.Now().Add(a.options.DrainPatience))
+}
+
+// killWhenIdle kills the worker when its threads have nothing left but overdue requests.
+func (a *Arbiter) killWhenIdle(w *worker, latest time.Time) {
+	if w.dead {
+		return
+	}
+	a.options.InHand(w.number, func(left []Request) {
+		go a.post(func() {
+			if len(left) == 0 || time.Now().After(latest) {
+				w.kill()
+				return
+			}
+			time.AfterFunc(lookAgain, func() { a.post(func() { a.killWhenIdle(w, latest) }) })
+		})
+	})
+}
+
+// cameBack notes that a thread is there again. Its worker is renewed all the same: nobody knows what it was stopped in.
+func (a *Arbiter) cameBack(number int, slot, filling uint32) {
+	w := a.at(number)
+	if w == nil || w.dead {
+		return
+	}
+	w.overdue = slices.DeleteFunc(w.overdue, func(o *overdue) bool {
+		if o.Slot != slot || o.Filling != filling {
+			return false
+		}
+		o.returned = true
+		return true
+	})
+	a.renew(w, "a request timed out in it")
+}
+
+// dump has a thread of the worker write its stack, by a signal to that thread alone.
+func (w *worker) dump(thread int) {
+	_ = tgkill(w.pid, thread, syscall.Signal(dumpSignal))
+}

@@ -1,0 +1,132 @@
+//go:build linux
+
+package dispatch
+
+import (
+	"time"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/slot"
+	"speyside.dev/speyside/internal/wire"
+)
+
+// A request has its time from the moment the application starts, until the first block of its reply, and anew from block to
+// block. The scan keeps it, so a deadline is noticed up to two scans late and never early. What the application does not
+// decide does not count: a client that takes nothing, or whose streamed body has not come.
+
+// Overdue is a request that has used up its time.
+type Overdue struct {
+	InHand
+	Slot, Fill uint32 // what the worker knows it by
+}
+
+// InHand is a request that an application works on.
+type InHand struct {
+	ID      uint64
+	Request string // method and target
+	Client  string
+	Age     time.Duration // since it was seen to have started, or gave its last block
+	Worker  int
+	Thread  int // the kernel's number; the worker's word
+}
+
+// Watcher is told of requests that have used up their time.
+type Watcher interface {
+	// Overdue says that a request was answered in the application's place, which still runs.
+	Overdue(Overdue)
+	// Returned says that the worker has given the request back after all.
+	Returned(worker int, slot, fill uint32)
+}
+
+// claimPatience is how many scans a worker may take from claim to start: it does nothing in between that could wait. One that
+// is stopped there loses the request to another worker.
+const claimPatience = 10
+
+// watch looks at the time of an exchange that was not rung for.
+func (e *Exchange) watch(state slot.State) {
+	switch state.Kind() {
+	case wire.StateClaimed:
+		if e.claimed++; e.claimed > claimPatience {
+			e.claimed = 0
+			e.take(state)
+		}
+	case wire.StateStarted:
+		if e.receiver != nil {
+			e.keepTime(state)
+		}
+	}
+}
+
+func (e *Exchange) keepTime(state slot.State) {
+	now := e.port.loop.Clock.Nanos
+	waits := e.Pending() > 0 || e.body != nil && e.body.stream && e.StreamWanted()
+	if e.since == 0 || e.seen != e.produced || waits {
+		e.since, e.seen = now, e.produced
+		return
+	}
+	if age := time.Duration(now - e.since); e.timeout > 0 && age >= e.timeout && e.port.segment.Abandon(e.slot, state) {
+		o := Overdue{e.inHand(), e.slot, state.Generation()}
+		e.overdue = true
+		e.giveUp(fault.RequestTimedOut)
+		if e.port.watcher != nil {
+			e.port.watcher.Overdue(o)
+		}
+	}
+}
+
+// inHand describes the request while its receiver is there.
+func (e *Exchange) inHand() InHand {
+	h := InHand{ID: e.id, Worker: e.port.segment.State(e.slot).Worker(), Thread: int(e.port.segment.Slot(e.slot).Thread)}
+	if e.since != 0 {
+		h.Age = time.Duration(e.port.loop.Clock.Nanos - e.since)
+	}
+	h.Request, h.Client = e.receiver.Label()
+	return h
+}
+
+// giveUp answers in the application's place, and leaves the slot to the worker, who gives it back some day.
+func (e *Exchange) giveUp(why *fault.Fault) {
+	receiver := e.receiver
+	e.receiver = nil
+	receiver.Failed(e, why)
+	if e.body != nil && e.body.stream {
+		e.StreamEnd(false)
+	}
+}
+
+// returned tells of an overdue request whose slot came back.
+func (e *Exchange) returned() {
+	if e.overdue = false; e.port.watcher != nil {
+		e.port.watcher.Returned(e.port.segment.State(e.slot).Worker(), e.slot, e.state.Generation())
+	}
+}
+
+// InHand appends what worker w works on, leaving out what is overdue.
+func (p *Port) InHand(w int, all []InHand) []InHand {
+	for i := range p.exchanges {
+		e := &p.exchanges[i]
+		if !e.active || e.receiver == nil {
+			continue
+		}
+		if state := p.segment.State(e.slot); state.Kind() == wire.StateStarted && state.Worker() == w {
+			all = append(all, e.inHand())
+		}
+	}
+	return all
+}
+
+// GiveUp answers everything that worker w works on in its place: it can finish nothing any more.
+func (p *Port) GiveUp(w int, all []InHand) []InHand {
+	for i := range p.exchanges {
+		e := &p.exchanges[i]
+		if !e.active || e.receiver == nil {
+			continue
+		}
+		state := p.segment.State(e.slot)
+		if state.Kind() == wire.StateStarted && state.Worker() == w && p.segment.Abandon(e.slot, state) {
+			all = append(all, e.inHand())
+			e.giveUp(fault.RequestTimedOut)
+		}
+	}
+	return all
+}
