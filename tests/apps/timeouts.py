@@ -35,7 +35,7 @@ def swallow(environ):
 
 
 def gated(environ):
-    while not Path(environ["QUERY_STRING"]).exists():
+    while not Path(environ["QUERY_STRING"].removeprefix("gate=")).exists():
         time.sleep(0.01)
 
 
@@ -55,23 +55,22 @@ class Blocks:
 
 
 def application(environ, start_response):
-    path = environ["PATH_INFO"]
-    if path == "/spin":
+    if environ["PATH_INFO"] == "/spin":
         spin(environ)
-    elif path == "/swallow":
+    if environ["PATH_INFO"] == "/swallow":
         swallow(environ)
-    elif path == "/sleep":
+    if environ["PATH_INFO"] == "/sleep":
         time.sleep(60)
-    elif path == "/gil":
+    if environ["PATH_INFO"] == "/gil":
         ctypes.PyDLL(None).sleep(60)
-    elif path in ("/gated", "/patient/gated"):
+    if environ["PATH_INFO"].endswith("/gated"):
         note(environ, "waiting")
         gated(environ)
     start_response("200 OK", [("Content-Type", "text/plain")])
-    if path == "/blocks":
+    if environ["PATH_INFO"] == "/blocks":
         return Blocks(environ, [0.6, 0.6, 0.6])
-    if path == "/stalled":
+    if environ["PATH_INFO"] == "/stalled":
         return Blocks(environ, [0, 60])
-    if path == "/large":
+    if environ["PATH_INFO"] == "/large":
         return (b"x" * 65536 for _ in range(int(environ["QUERY_STRING"])))
     return [f"{os.getpid()} {environ['speyside.request_id']}".encode()]

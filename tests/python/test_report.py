@@ -13,10 +13,12 @@ def test_exception_is_told_with_request_and_trimmed_traceback(capsys: pytest.Cap
     try:
         raise ValueError("bad\x1b[2J\nvalue")
     except ValueError as error:
-        report.Report(3)(_faults.APPLICATION_RAISED, "raised by the call", "GET", '/a b"\n\x1b[2J', error)
+        report.Report(3)(_faults.APPLICATION_RAISED, "raised by the call", "GET", '/a b"\n\x1b[2J', error, "boot-7")
     told = capsys.readouterr().err.splitlines()
     at = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}"
-    request = r'method=GET path="/a b\\"\\n\\x1b\[2J" worker=3 pid=\d+ code=SPY0301 detail="raised by the call"'
+    request = (
+        r'id=boot-7 method=GET path="/a b\\"\\n\\x1b\[2J" worker=3 pid=\d+ code=SPY0301 detail="raised by the call"'
+    )
     assert re.fullmatch(f"{at} ERROR application raised {request}", told[0])
     assert told[1] == "    Traceback (most recent call last):"
     assert told[-2:] == ["    ValueError: bad\\x1b[2J", "    value"]

@@ -49,6 +49,7 @@ def test_every_key_of_the_pep_is_there(server: Server) -> None:
     assert types["speyside.client_disconnected"] == "ClientDisconnected"
     assert environ.pop("wsgi.early_hints") is None
     assert types["wsgi.early_hints"] == "builtin_function_or_method"
+    assert re.fullmatch(r"[0-9a-f]{8}-1", environ.pop("speyside.request_id"))
     assert types["wsgi.version"] == "tuple"
     assert environ == {
         "REQUEST_METHOD": "GET",

@@ -67,7 +67,7 @@ def test_other_threads_of_a_worker_that_is_replaced_finish(gate: Gate) -> None:
     with serving("--route=/patient/ timeout=60s") as server:
         before = server.workers()
         with server.connect() as other:
-            other.send(request("GET", f"/patient/gated?{gate.path}"))
+            other.send(request("GET", f"/patient/gated?gate={gate.path}"))
             server.printed(r"^waiting ")
             assert server.get("/sleep").status == 504
             server.log(r"worker replaced worker=0 ")
@@ -79,7 +79,7 @@ def test_other_threads_of_a_worker_that_is_replaced_finish(gate: Gate) -> None:
 
 def test_other_requests_of_a_worker_whose_gil_is_held_are_answered_in_the_same_record(gate: Gate) -> None:
     with serving("--route=/patient/ timeout=60s") as server, server.connect() as other:
-        other.send(request("GET", f"/patient/gated?{gate.path}"))
+        other.send(request("GET", f"/patient/gated?gate={gate.path}"))
         server.printed(r"^waiting ")
         assert server.get("/gil").status == 504
         assert other.reply().status == 504
@@ -113,7 +113,7 @@ def test_slow_client_does_not_use_up_the_time_of_the_application() -> None:
 
 def test_zero_is_no_limit_and_a_route_has_its_own(gate: Gate) -> None:
     with serving("--route=/gil timeout=500ms", timeout="0") as server, server.connect() as client:
-        client.send(request("GET", f"/gated?{gate.path}"))
+        client.send(request("GET", f"/gated?gate={gate.path}"))
         server.printed(r"^waiting ")
         assert server.get("/gil").status == 504
         gate.open()

@@ -40,6 +40,7 @@ ASKED = {
         · {" · ".join(f"GET /shape?of={shape}" for shape in SHAPES)}""",
     "streamed": """POST /lines one\ntwo\n · POST /environ body · POST /environ/small body · POST /unread body
         · GET /now · POST /later body · GET /now · POST /begun body · POST /leaves body""",
+    "timeouts": f"GET / · GET /gated?{OPEN} · GET /blocks · GET /large?3",
     "validated": "GET / · POST / body · POST /?write body · HEAD /",
     "witness": "GET /seen",
     "workers": f"""GET / · GET /who · GET /gated?name=a&{OPEN} · GET /count?name=a · GET /subprocess · GET /shell
@@ -61,6 +62,11 @@ NOT_ASKED = {
     "processes/broken": "breaks sys.stdout, and so the lines that the server waits for",
     "replies/endless": "never ends: test_endless_reply_is_closed has it",
     "replies/write-endless": "ends with what write() raised when its client had gone",
+    "timeouts/spin": "takes too long: test_timeouts.py has it",
+    "timeouts/swallow": "takes too long",
+    "timeouts/sleep": "takes too long",
+    "timeouts/gil": "takes too long",
+    "timeouts/stalled": "takes too long",
     "workers/exit": "ends its worker",
     "workers/exit-begun": "ends its worker",
 }
