@@ -87,6 +87,7 @@ func (a *Arbiter) interrupted(w *worker, f fact) {
 			time.AfterFunc(a.options.TimeoutGrace, func() { a.post(func() { a.graceOver(o) }) })
 		}
 	}
+	w.forgetOverdue()
 }
 
 // tell writes the record of an overdue request.
@@ -106,6 +107,11 @@ func (a *Arbiter) silent(o *overdue) {
 		return
 	}
 	o.told = true
+	if o.returned {
+		a.tell(o.Request, w.pid, "", "its thread came back before it could be asked")
+		w.forgetOverdue()
+		return
+	}
 	w.condemned = true
 	a.fill()
 	a.options.GiveUp(w.number, func(others []Request) { go a.post(func() { a.giveUp(o, others) }) })
@@ -180,14 +186,26 @@ func (a *Arbiter) cameBack(number int, slot, filling uint32) {
 	if w == nil || w.dead {
 		return
 	}
-	w.overdue = slices.DeleteFunc(w.overdue, func(o *overdue) bool {
-		if o.Slot != slot || o.Filling != filling {
-			return false
-		}
-		o.returned = true
-		return true
-	})
+	for _, o := range w.overdue {
+		o.returned = o.returned || o.Slot == slot && o.Filling == filling
+	}
+	w.forgetOverdue()
 	a.renew(w, "a request timed out in it")
+}
+
+// tellLeft writes the records that a worker owes when it ends.
+func (a *Arbiter) tellLeft(w *worker) {
+	for _, o := range w.overdue {
+		if !o.told {
+			o.told = true
+			a.tell(o.Request, w.pid, "", "its worker ended before it could be asked")
+		}
+	}
+}
+
+// forgetOverdue drops the requests that are over: the thread is back, and the record in the log.
+func (w *worker) forgetOverdue() {
+	w.overdue = slices.DeleteFunc(w.overdue, func(o *overdue) bool { return o.told && o.returned })
 }
 
 // dump has a thread of the worker write its stack, by a signal to that thread alone.

@@ -241,6 +241,7 @@ func (a *Arbiter) workerDied(w *worker) {
 	if a.renewing == w {
 		a.renewing = nil
 	}
+	a.tellLeft(w)
 	at := &a.places[w.number]
 	at.worker, at.reclaiming = nil, true
 	switch {

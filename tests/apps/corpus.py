@@ -21,7 +21,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     if environ["PATH_INFO"].startswith("/raise"):
         raise ValueError(environ["PATH_INFO"])
     body: bytes = environ["wsgi.input"].read()
-    seen = {name: value for name, value in environ.items() if isinstance(value, str)}
+    seen = {name: value for name, value in environ.items() if isinstance(value, str) and name != "speyside.request_id"}
     start_response("200 OK", [("Content-Type", "application/json"), ("X-Method", environ["REQUEST_METHOD"])])
     return [json.dumps({"environ": seen, "body": body.decode("latin-1")}).encode()]
 

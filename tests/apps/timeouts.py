@@ -68,7 +68,7 @@ def application(environ, start_response):
         gated(environ)
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/blocks":
-        return Blocks(environ, [0.6, 0.6, 0.6])
+        return Blocks(environ, [0.3, 0.3, 0.3])
     if environ["PATH_INFO"] == "/stalled":
         return Blocks(environ, [0, 60])
     if environ["PATH_INFO"] == "/large":

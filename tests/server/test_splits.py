@@ -22,9 +22,7 @@ SEED = int(os.environ.get("SPEYSIDE_SEED") or random.SystemRandom().randrange(1 
 CONNECTIONS = 16  # at the same time
 CONVERSATIONS = 800
 # What belongs to the connection or the moment; an interim reply is sent only while the body has not come.
-OWN = re.compile(
-    rb'HTTP/1\.1 100 Continue\r\n\r\n|(?<=\r\nDate: )[^\r]+|(?<="REMOTE_PORT": ")\d+|(?<="speyside.request_id": ")[0-9a-f-]+'
-)
+OWN = re.compile(rb'HTTP/1\.1 100 Continue\r\n\r\n|(?<=\r\nDate: )[^\r]+|(?<="REMOTE_PORT": ")\d+')
 PAUSE = 0.0005  # the client's pace: the pieces should not come together
 
 # More than one turn, or a client that ends its side, does not fit between other requests.

@@ -14,8 +14,8 @@ from harness import PATIENCE, Gate, Server, running, until
 
 
 @contextmanager
-def serving(*arguments: str, workers: int = 1, threads: int = 2, timeout: str = "1") -> Iterator[Server]:
-    limits = (f"--timeout={timeout}", "--timeout-grace=0.5s")
+def serving(*arguments: str, workers: int = 1, threads: int = 2, timeout: str = "500ms") -> Iterator[Server]:
+    limits = (f"--timeout={timeout}", "--timeout-grace=300ms")
     with running("apps.timeouts", *limits, *arguments, workers=workers, threads=threads, provoked=True) as server:
         yield server
 
@@ -34,9 +34,9 @@ def test_python_code_is_interrupted_and_its_stack_logged(threads: int) -> None:
         before = server.workers()
         began = time.monotonic()
         assert server.get("/spin").status == 504
-        assert 1 <= time.monotonic() - began
+        assert 0.5 <= time.monotonic() - began
         record = server.log(r"^.* ERROR request timed out .*\n( {4}.*\n)+")
-        for field in ('request="GET /spin"', "client=127.0.0.1", "age=1", "worker=0", "thread=", "code=SPY0407"):
+        for field in ('request="GET /spin"', "client=127.0.0.1", "age=", "worker=0", "thread=", "code=SPY0407"):
             assert field in record
         assert f" pid={before[0]} " in record and "generation=1" in record
         assert "in spin" in record and "apps/timeouts.py" in record
@@ -106,13 +106,13 @@ def test_reply_that_stalls_is_cut_visibly_and_closed() -> None:
 def test_slow_client_does_not_use_up_the_time_of_the_application() -> None:
     with serving("--send-timeout=60s") as server, server.connect() as client:
         client.send(request("GET", "/large?400"))  # 25 MB, much more than the buffers take
-        time.sleep(2)  # twice the timeout, by a client that reads nothing: what is to be shown is that nothing happens
+        time.sleep(1)  # twice the timeout, by a client that reads nothing: what is to be shown is that nothing happens
         assert len(client.reply().body) == 400 * 65536
         assert "timed out" not in server.stderr.text()
 
 
 def test_zero_is_no_limit_and_a_route_has_its_own(gate: Gate) -> None:
-    with serving("--route=/gil timeout=500ms", timeout="0") as server, server.connect() as client:
+    with serving("--route=/gil timeout=300ms", timeout="0") as server, server.connect() as client:
         client.send(request("GET", f"/gated?gate={gate.path}"))
         server.printed(r"^waiting ")
         assert server.get("/gil").status == 504
