@@ -77,6 +77,35 @@ func (b *Body) Commit(n int) {
 	b.length += int64(n)
 }
 
+// roomsAtOnce is how many blocks are taken ahead for one read.
+const roomsAtOnce = 4
+
+// Rooms appends memory to read the next bytes into, up to most of them, and the caller fills what it read of it, be it nothing;
+// no memory when the body is in the spool, or no block is free.
+func (b *Body) Rooms(runs [][]byte, most int64) [][]byte {
+	for range roomsAtOnce {
+		room := b.Room()
+		if len(room) == 0 || most == 0 {
+			break
+		}
+		room = room[:min(int64(len(room)), most)]
+		most -= int64(len(room))
+		runs = append(runs, room)
+		b.filled += len(room)
+	}
+	return runs
+}
+
+// Fill says that n bytes were written to Rooms, and gives the blocks back that were not needed.
+func (b *Body) Fill(n int) {
+	b.length += int64(n)
+	used := int((b.length + wire.BlockSize - 1) / wire.BlockSize)
+	if used < len(b.chain) {
+		b.chain = b.port.segment.TrimBlocks(b.chain, used)
+	}
+	b.filled = int(b.length) - max(used-1, 0)*wire.BlockSize
+}
+
 // Write appends p. It fails when the spool is full.
 func (b *Body) Write(p []byte) error {
 	for len(p) > 0 && b.extent == nil {

@@ -46,6 +46,7 @@ type lane struct {
 	scratch  []byte   // read buffer
 	errors   []byte   // replies of the front's own
 	runs     [][]byte // what one writev sends
+	rooms    [][]byte // what one readv fills
 	chunks   []byte   // the chunk heads among them
 	helpers  helpers
 	parking  parking
@@ -60,7 +61,7 @@ type lane struct {
 func newLane(f *Front, bell int) (*lane, error) {
 	l := &lane{front: f, open: map[*conn]struct{}{}, limits: f.options.Limits,
 		scratch: make([]byte, scratchSize), errors: make([]byte, 0, 1024),
-		runs: make([][]byte, 0, maxRuns), chunks: make([]byte, 0, maxRuns*chunkHeadMax)}
+		runs: make([][]byte, 0, maxRuns), rooms: make([][]byte, 0, 8), chunks: make([]byte, 0, maxRuns*chunkHeadMax)}
 	l.trusting = l.limits
 	l.limits.Kept = nil
 	var err error

@@ -61,6 +61,11 @@ func (c *conn) receive(p []byte) (int, bool) {
 		return 0, false
 	}
 	n, errno := c.transport.Read(p)
+	return c.came(n, len(p), errno)
+}
+
+// came takes down what a read of up to size bytes has brought.
+func (c *conn) came(n, size int, errno unix.Errno) (int, bool) {
 	c.received += int64(n)
 	switch {
 	case errno == unix.EAGAIN:
@@ -72,7 +77,7 @@ func (c *conn) receive(p []byte) (int, bool) {
 	}
 	// A short read has emptied the socket; more bytes are a new event. Only the end of the stream that came with this
 	// event is not.
-	if n < len(p) && !c.halfShut {
+	if n < size && !c.halfShut {
 		c.readable = false
 	}
 	return n, true
@@ -237,8 +242,8 @@ func (c *conn) readBody() bool {
 		return c.readInline()
 	}
 	if size, known := c.body.Length(); known {
-		if room := c.intake.Room(); len(room) > 0 {
-			return c.readRoom(room[:min(int64(len(room)), size-c.intake.Len())])
+		if rooms := c.intake.Rooms(c.lane.rooms[:0], size-c.intake.Len()); len(rooms) > 0 {
+			return c.readRooms(rooms)
 		}
 	}
 	n, ok := c.receive(c.lane.scratch)
@@ -257,18 +262,45 @@ func (c *conn) readInline() bool {
 	return true
 }
 
-// readRoom reads a body of known length straight into its block.
-func (c *conn) readRoom(room []byte) bool {
-	n, ok := c.receive(room)
+// readRooms reads a body of known length straight into its blocks, several at a time.
+func (c *conn) readRooms(rooms [][]byte) bool {
+	n, ok := c.receiveRuns(rooms)
 	if !ok {
+		if c.intake != nil { // the connection goes on
+			c.intake.Fill(0)
+		}
 		return false
 	}
-	_, _, done, _ := c.body.Decode(room[:n]) // of a known length, all of it is content
-	c.intake.Commit(n)
+	c.intake.Fill(n)
+	done := false
+	for _, room := range rooms {
+		room = room[:min(n, len(room))]
+		n -= len(room)
+		if len(room) > 0 {
+			_, _, done, _ = c.body.Decode(room) // of a known length, all of it is content
+		}
+	}
 	if done {
 		c.submitGathered()
 	}
 	return true
+}
+
+// receiveRuns is receive into several runs of bytes.
+func (c *conn) receiveRuns(runs [][]byte) (int, bool) {
+	if !c.readable {
+		return 0, false
+	}
+	if c.reads--; c.reads < 0 {
+		c.yield()
+		return 0, false
+	}
+	size := 0
+	for _, run := range runs {
+		size += len(run)
+	}
+	n, errno := c.transport.Readv(runs)
+	return c.came(n, size, errno)
 }
 
 // take decodes bytes of the body; what follows its end goes back to the gather.

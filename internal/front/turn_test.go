@@ -23,6 +23,13 @@ func (e *endless) Read(p []byte) (int, syscall.Errno) {
 func (*endless) Write(p []byte) (int, syscall.Errno)  { return len(p), 0 }
 func (*endless) Writev([][]byte) (int, syscall.Errno) { return 0, 0 }
 func (*endless) CloseWrite() syscall.Errno            { return 0 }
+func (e *endless) Readv(runs [][]byte) (n int, _ syscall.Errno) {
+	e.reads++
+	for _, run := range runs {
+		n += len(run)
+	}
+	return n, 0
+}
 func (*endless) SendFile(int, int64, int) (int, syscall.Errno) {
 	return 0, unix.ENOTSUP
 }

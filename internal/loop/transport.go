@@ -14,6 +14,8 @@ import (
 type Transport interface {
 	// Read reads into p; 0 bytes without an error is the end of the stream.
 	Read(p []byte) (int, syscall.Errno)
+	// Readv reads into the runs of bytes one after the other, 8 at most.
+	Readv(runs [][]byte) (int, syscall.Errno)
 	// Write writes p as far as there is room.
 	Write(p []byte) (int, syscall.Errno)
 	// Writev writes the runs of bytes one after the other as far as there is room.
@@ -35,6 +37,17 @@ const maxRuns = 64
 // Read implements [Transport].
 func (t *Plain) Read(p []byte) (int, syscall.Errno) {
 	return retry(unix.SYS_READ, t.FD, unsafe.Pointer(unsafe.SliceData(p)), len(p))
+}
+
+// Readv implements [Transport].
+func (t *Plain) Readv(runs [][]byte) (int, syscall.Errno) {
+	var vector [8]unix.Iovec
+	n := 0
+	for ; n < min(len(runs), len(vector)); n++ {
+		vector[n].Base = unsafe.SliceData(runs[n])
+		vector[n].SetLen(len(runs[n]))
+	}
+	return retry(unix.SYS_READV, t.FD, unsafe.Pointer(&vector[0]), n)
 }
 
 // Write implements [Transport].

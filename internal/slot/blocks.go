@@ -55,6 +55,15 @@ func (s *Segment) TakeBlock(chain []uint32) ([]uint32, bool) {
 	return append(chain, b), true
 }
 
+// TrimBlocks takes back what follows the first n blocks of a chain.
+func (s *Segment) TrimBlocks(chain []uint32, n int) []uint32 {
+	s.bodies.give(chain[n:]...)
+	if n > 0 {
+		atomic.StoreUint32(&s.blocks[chain[n-1]], 0)
+	}
+	return chain[:n]
+}
+
 // GiveBlocks takes a chain back.
 func (s *Segment) GiveBlocks(chain []uint32) { s.bodies.give(chain...) }
 
