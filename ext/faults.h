@@ -59,5 +59,7 @@
 #define SPY_CUT_AT_STOP "SPY0405" /* the server stopped while the application ran this request */
 #define SPY_NOT_HANDED_OVER "SPY0406" /* there was no room for this request in the generation that took over */
 #define SPY_REQUEST_TIMED_OUT "SPY0407" /* the application did not answer in time */
+#define SPY_QUEUE_FULL "SPY0408" /* too many requests waited for a worker */
+#define SPY_QUEUE_TIMED_OUT "SPY0409" /* no worker began with the request in time */
 
 #endif

@@ -21,6 +21,7 @@ type Exchange struct {
 	receiver Receiver
 
 	id      uint64
+	queued  int64         // when it was put in line
 	timeout time.Duration // of the application; 0 for none
 	since   int64         // when its time began anew; 0 until the scan has seen it started
 	seen    uint32        // pieces at that time
@@ -104,6 +105,7 @@ func (e *Exchange) Submit(r *Request, receiver Receiver) {
 	e.receiver, e.active, e.lost, e.scans = receiver, true, false, 0
 	e.attempts, e.produced, e.consumed, e.begun = 0, 0, 0, false
 	e.done, e.cut, e.fileLost, e.reply = false, false, false, Reply{}
+	e.queued = e.port.loop.Clock.Nanos
 	e.id, e.timeout, e.since, e.claimed, e.overdue = r.ID, r.Timeout, 0, 0, false
 	e.port.inFlight++
 	e.state = e.port.segment.Fill(e.slot, e.state.Generation()+1)
@@ -255,6 +257,18 @@ func (e *Exchange) Release() {
 	e.active, e.receiver = false, nil
 	p.inFlight--
 	p.Cancel(e)
+}
+
+// waitOn sees to a request that nobody has claimed.
+func (e *Exchange) waitOn() {
+	receiver := e.receiver
+	if receiver == nil || !e.port.late(e.queued) {
+		e.findLost()
+		return
+	}
+	if e.Withdraw() {
+		receiver.Failed(e, fault.QueueTimedOut)
+	}
 }
 
 // findLost pushes a request again that is filled and no longer in line: a thread took it from the window and died before

@@ -16,6 +16,8 @@ import (
 // HandOver has who waits for a slot wait for one of next.
 func (p *Port) HandOver(next *Port) {
 	next.waiting = append(next.waiting, p.waiting...)
+	next.queue.Outside(len(p.waiting))
+	p.queue.Outside(-len(p.waiting))
 	p.waiting = nil
 }
 
@@ -42,15 +44,14 @@ func (e *Exchange) Move(to *Port, r *Request) *Exchange {
 		return nil
 	}
 	if !e.withdrawTo(to, state) {
-		next.giveLarge()
 		to.Cancel(next)
 		return nil
 	}
 	r.Body, e.body = e.body, nil
-	receiver, attempts := e.receiver, e.attempts
+	receiver, attempts, queued := e.receiver, e.attempts, e.queued
 	e.Release()
 	next.Submit(r, receiver)
-	next.attempts = attempts
+	next.attempts, next.queued = attempts, queued
 	return next
 }
 

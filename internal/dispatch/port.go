@@ -44,6 +44,20 @@ type Receiver interface {
 type Waiter interface {
 	// Admitted says that a slot is free now.
 	Admitted()
+	// WaitedTooLong says that the time in line is over. It does not wait any more.
+	WaitedTooLong()
+}
+
+// waiting is who waits, and since when.
+type waiting struct {
+	Waiter
+	since int64
+}
+
+// Bounds are what the line is held to.
+type Bounds struct {
+	Requests int           // that may wait, of all loops; 0 for any number
+	Time     time.Duration // that one may wait; 0 for any
 }
 
 // Port is one loop's door to the workers. All its methods run on that loop.
@@ -56,7 +70,8 @@ type Port struct {
 	exchanges []Exchange // one per slot of this port
 	free      []uint32   // last used first, so that few home blocks are touched
 	inFlight  int
-	waiting   []Waiter
+	waiting   []waiting
+	bounds    Bounds
 	bodies    []*Body
 	inBlocks  int // bodies up to this size are kept in blocks
 
@@ -113,19 +128,45 @@ func (p *Port) Acquire() *Exchange {
 }
 
 // Cancel gives back an exchange that was not submitted.
-func (p *Port) Cancel(e *Exchange) { p.free = append(p.free, e.slot-uint32(p.index*len(p.exchanges))) }
+func (p *Port) Cancel(e *Exchange) {
+	e.giveLarge()
+	p.free = append(p.free, e.slot-uint32(p.index*len(p.exchanges)))
+}
 
-// Wait calls w once when a slot is free.
-func (p *Port) Wait(w Waiter) { p.waiting = append(p.waiting, w) }
+// Bound holds the line to bounds.
+func (p *Port) Bound(bounds Bounds) { p.bounds = bounds }
+
+// Full reports that as many requests wait as may.
+func (p *Port) Full() bool { return p.bounds.Requests > 0 && p.queue.Waiting() >= p.bounds.Requests }
+
+// Wait calls w once, when a slot is free or the time in line is over.
+func (p *Port) Wait(w Waiter) {
+	p.waiting = append(p.waiting, waiting{w, p.loop.Clock.Nanos})
+	p.queue.Outside(1)
+}
 
 // Unwait forgets w.
 func (p *Port) Unwait(w Waiter) {
 	for i := range p.waiting {
-		if p.waiting[i] == w {
+		if p.waiting[i].Waiter == w {
 			p.waiting = append(p.waiting[:i], p.waiting[i+1:]...)
+			p.queue.Outside(-1)
 			return
 		}
 	}
+}
+
+// next takes the one who has waited longest.
+func (p *Port) next() Waiter {
+	w := p.waiting[0].Waiter
+	p.waiting = append(p.waiting[:0], p.waiting[1:]...)
+	p.queue.Outside(-1)
+	return w
+}
+
+// late reports that who waits since then has waited as long as it may.
+func (p *Port) late(since int64) bool {
+	return p.bounds.Time > 0 && p.loop.Clock.Nanos-since >= int64(p.bounds.Time)
 }
 
 // Turn is called after the events of each turn of the loop, n of them: it hands out replies, admits who waits, and rings for what was pushed.
@@ -133,9 +174,7 @@ func (p *Port) Turn(events int) {
 	p.collect()
 	p.pace.tick(p.loop.Clock.Nanos)
 	for n := min(len(p.waiting), len(p.free)); n > 0 && len(p.waiting) > 0; n-- {
-		w := p.waiting[0]
-		p.waiting = append(p.waiting[:0], p.waiting[1:]...)
-		w.Admitted()
+		p.next().Admitted()
 	}
 	p.queue.Flush()
 	if events == 0 {
@@ -200,7 +239,7 @@ func (p *Port) Expired(*loop.Class) {
 			continue
 		}
 		if p.segment.State(e.slot).Kind() == wire.StateFilled {
-			e.findLost()
+			e.waitOn()
 			continue
 		}
 		switch p.look(e); {
@@ -212,6 +251,9 @@ func (p *Port) Expired(*loop.Class) {
 		case e.receiver != nil && e.outstayed():
 			e.park()
 		}
+	}
+	for len(p.waiting) > 0 && p.late(p.waiting[0].since) {
+		p.next().WaitedTooLong()
 	}
 	if p.inFlight > 0 {
 		p.scan.Set(&p.timer, p)

@@ -447,6 +447,22 @@ var (
 			"client is slow. The client got a 504, or an incomplete reply when its head had been sent. In the thread " +
 			"`speyside.RequestTimeout` is raised; a worker that does not come back is replaced.",
 	})
+	// QueueFull: as many requests waited as queue_limit allows.
+	QueueFull = declare(Fault{
+		Code: "SPY0408", Name: "QueueFull", Whose: Operator, Status: 503,
+		Text: "too many requests waited for a worker",
+		Hint: "the application is slower than its clients ask: more --workers or --threads, or find in `speyside status` what they do.",
+		About: "As many requests waited as `queue_limit` allows. This one was answered at once, with Retry-After: waiting would have been " +
+			"in vain, most likely. The application has not seen it.",
+	})
+	// QueueTimedOut: a request waited as long as queue_timeout allows.
+	QueueTimedOut = declare(Fault{
+		Code: "SPY0409", Name: "QueueTimedOut", Whose: Operator, Status: 503,
+		Text: "no worker began with the request in time",
+		Hint: "the application is slower than its clients ask, or no worker is up: the log before this tells.",
+		About: "The request waited in line for `queue_timeout`, because every thread was busy or no worker was up. The client got a 503 " +
+			"with Retry-After; the application has not seen it.",
+	})
 	// NotHandedOver: a request that no worker had claimed could not move to the generation that took over.
 	NotHandedOver = declare(Fault{
 		Code: "SPY0406", Name: "NotHandedOver", Whose: Operator, Status: 503,

@@ -184,6 +184,10 @@ func (c *conn) Admitted() {
 
 // Failed implements [dispatch.Receiver]. Who watches the time of requests logs those that have used it up.
 func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
+	if why == fault.QueueTimedOut {
+		c.crowdedOut(why)
+		return
+	}
 	if why != fault.RequestTimedOut {
 		c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
 	}
@@ -208,6 +212,11 @@ func (c *conn) Label() (request, client string) {
 // wait asks for a slot. That it takes long is not the client's doing.
 func (c *conn) wait() {
 	c.stopTimer()
+	if !c.waiting && c.lane.port.Full() {
+		c.unlabel()
+		c.crowdedOut(fault.QueueFull)
+		return
+	}
 	if !c.waiting {
 		c.waiting = true
 		c.lane.port.Wait(c)

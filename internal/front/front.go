@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/listen"
 	"speyside.dev/speyside/internal/spool"
@@ -36,7 +37,8 @@ type Options struct {
 	Proxies       Proxies
 	LivePath      string // of health checks; empty: there are none
 	ReadyPath     string
-	Server        string // the Server field's value
+	Line          dispatch.Bounds // what waits for a worker is held to
+	Server        string          // the Server field's value
 	Log           *slog.Logger
 }
 

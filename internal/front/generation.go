@@ -34,6 +34,7 @@ func (f *Front) NewGeneration(segment *slot.Segment, watcher dispatch.Watcher) *
 	for i := range f.lanes {
 		port := dispatch.NewPort(segment, queue, f.spool, i, f.options.InMemory)
 		port.Watch(watcher)
+		port.Bound(f.options.Line)
 		g.ports = append(g.ports, port)
 	}
 	return g

@@ -53,6 +53,7 @@ type lane struct {
 
 	keepAlive, header, body, send, abandon, linger, idle, retry, scan *loop.Class
 
+	refused  refused
 	limits   http1.Limits
 	trusting http1.Limits // of peers that are trusted proxies
 	drained  func()       // not nil: draining, and called when nothing is in flight

@@ -46,7 +46,7 @@ func (c *conn) startLate() {
 			c.close() // it has asked nothing
 			return
 		}
-		c.labelLen, c.head.HeadOnly = 0, false // what it asks has not been read
+		c.unlabel()
 	}
 	if c.withdraw("abandon_after") {
 		c.refuse(503, "The server was too busy to begin with this.\n")

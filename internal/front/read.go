@@ -365,6 +365,12 @@ func (c *conn) submitGathered() {
 
 // submit hands the request to the workers.
 func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
+	if c.lane.port.Full() {
+		c.intake = intake
+		c.lane.port.Cancel(e)
+		c.crowdedOut(fault.QueueFull)
+		return
+	}
 	c.stopTimer()
 	r := &c.request
 	r.Head, r.HeadLen, r.InlineBody, r.Body = &c.head, c.headLen, inline, intake

@@ -29,6 +29,7 @@ type output struct {
 	mu   sync.Mutex
 	w    io.Writer
 	line []byte
+	text after // what follows the line
 }
 
 type handler struct {
@@ -52,18 +53,20 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	line = append(line, levelName(r.Level)...)
 	line = append(line, ' ')
 	line = appendEscaped(line, r.Message)
-	var text after
+	h.out.text = ""
 	r.Attrs(func(a slog.Attr) bool {
-		if lines, is := a.Value.Any().(after); is {
-			text += lines
-		} else {
-			line = appendAttr(line, h.prefix, a)
+		if a.Value.Kind() == slog.KindAny {
+			if lines, is := a.Value.Any().(after); is {
+				h.out.text += lines
+				return true
+			}
 		}
+		line = appendAttr(line, h.prefix, a)
 		return true
 	})
 	line = append(line, h.fixed...) // last: what all records of a part have in common tells the least
 	line = append(line, '\n')
-	line = appendAfter(line, text)
+	line = appendAfter(line, h.out.text)
 	h.out.line = line
 	_, err := h.out.w.Write(line)
 	return err
@@ -108,6 +111,9 @@ type after string
 
 // appendAfter appends a text's lines.
 func appendAfter(line []byte, text after) []byte {
+	if text == "" {
+		return line
+	}
 	for _, one := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
 		if one != "" {
 			line = append(line, "    "...)

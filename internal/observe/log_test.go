@@ -124,3 +124,16 @@ func TestLineIsMadeWithoutGarbage(t *testing.T) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestTextFollowsItsRecordAndCannotPassForOne(t *testing.T) {
+	log, out := logger()
+	log.Error("m", "a", 1, Text("first\n2026-01-01 00:00:00 +0000 INFO  forged\x1b\n\nlast\n"), "b", 2)
+	want := "ERROR m a=1 b=2\n    first\n    2026-01-01 00:00:00 +0000 INFO  forged\\x1b\n    last\n"
+	if got := rest(strings.Join(*out, "")); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	log.Info("next")
+	if got := rest((*out)[len(*out)-1]); got != "INFO  next\n" {
+		t.Errorf("got %q", got)
+	}
+}

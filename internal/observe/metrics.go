@@ -8,6 +8,8 @@ const (
 	ConnectionsTotal Metric = iota
 	RequestsTotal
 	RequestsAbandonedTotal
+	QueueFullTotal
+	QueueTimedOutTotal
 	HealthChecksTotal
 	Refused4xxTotal
 	Replies500Total
@@ -48,6 +50,8 @@ var descriptions = [metricCount]Description{
 	ConnectionsTotal:       {"connections_total", Counter, "connections", "Connections of clients that were accepted."},
 	RequestsTotal:          {"requests_total", Counter, "requests", "Complete requests that were put in line for the application."},
 	RequestsAbandonedTotal: {"requests_abandoned_total", Counter, "requests", "Requests that were dropped because their client left before a worker had begun them."},
+	QueueFullTotal:         {"queue_full_total", Counter, "requests", "Requests that were refused because queue_limit others waited."},
+	QueueTimedOutTotal:     {"queue_timed_out_total", Counter, "requests", "Requests that no worker began with within queue_timeout."},
 	HealthChecksTotal:      {"health_checks_total", Counter, "requests", "Health checks that were answered without the application, on the addresses of the application."},
 	Refused4xxTotal: {"refused_4xx_total", Counter, "replies",
 		"Requests that were answered with a status from 400 to 499 without the application: malformed, too large, too slow."},

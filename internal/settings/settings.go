@@ -52,6 +52,7 @@ type Settings struct {
 	SpoolLimit       int64 // in bytes; 0: no limit
 	TmpUploadDir     string
 
+	QueueLimit     int // 0: no limit
 	MaxConnections int
 
 	KeepAlive       time.Duration // 0: close after each reply
@@ -59,6 +60,7 @@ type Settings struct {
 	BodyTimeout     time.Duration // 0: wait for ever
 	SendTimeout     time.Duration // 0: wait for ever
 	AbandonAfter    time.Duration // 0: never
+	QueueTimeout    time.Duration // 0: no limit
 	Timeout         time.Duration // 0: no limit
 	TimeoutGrace    time.Duration
 	GracefulTimeout time.Duration // 0: do not wait

@@ -306,6 +306,13 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.TmpUploadDir },
 	},
 	{
+		Name: "queue_limit", Meta: "INT", Type: Int, Default: "2048", Section: SectionLimits, Since: "0.1",
+		Reloadable: true, Check: between(0, 1_000_000),
+		Doc: "Most requests that may wait for a worker; 0 for any number. One more is answered with 503 and Retry-After at once. This is the line of " +
+			"the server itself, as `backlog` is the kernel's.",
+		field: func(s *Settings) any { return &s.QueueLimit },
+	},
+	{
 		Name: "max_connections", Meta: "INT", Type: Int, Default: "10000", Section: SectionLimits, Since: "0.1",
 		Check: between(1, 1_000_000),
 		Doc: "Most connections at once, of all loops together. From 1 to 1000000. Above it connections that idle are closed, the " +
@@ -353,6 +360,13 @@ var table = []Setting{
 			"worker begins with it within the time, and else 503. The request of a client that resets the connection is dropped at " +
 			"once; one that has been started is finished in any case, and can ask speyside.client_disconnected of its environ.",
 		field: func(s *Settings) any { return &s.AbandonAfter },
+	},
+	{
+		Name: "queue_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Check: atMostADay,
+		Doc: "How long a request may wait until a worker begins with it. Seconds, or a duration such as 1m30s; 0 for any time. It is answered " +
+			"with 503 and Retry-After then.",
+		field: func(s *Settings) any { return &s.QueueTimeout },
 	},
 	{
 		Name: "timeout", Short: "t", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",

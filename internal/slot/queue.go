@@ -19,6 +19,9 @@ type Queue struct {
 	count   int
 	lined   []bool // by slot: it is in that ring
 	fresh   int    // pushed to the window and not yet rung for
+
+	beyond  atomic.Int32 // count, for whoever does not have the lock
+	outside atomic.Int32 // requests that wait for a slot
 }
 
 // NewQueue returns the queue of a segment.
@@ -35,6 +38,7 @@ func (q *Queue) Push(i uint32) {
 		q.waiting[(q.first+q.count)%len(q.waiting)] = i
 		q.lined[i] = true
 		q.count++
+		q.beyond.Store(int32(q.count))
 	}
 	q.mu.Unlock()
 }
@@ -62,6 +66,7 @@ func (q *Queue) Flush() {
 	}
 	fresh := q.fresh
 	q.fresh = 0
+	q.beyond.Store(int32(q.count))
 	q.mu.Unlock()
 	if fresh > 0 {
 		q.ring(fresh)
@@ -85,6 +90,12 @@ func (q *Queue) InWindow() int {
 	n := tail - atomic.LoadUint64(&q.segment.window.Head)
 	return int(min(n, uint64(len(q.segment.entries))))
 }
+
+// Outside counts n more requests that wait for a slot, or fewer.
+func (q *Queue) Outside(n int) { q.outside.Add(int32(n)) }
+
+// Waiting is about how many requests wait, in line or for a slot.
+func (q *Queue) Waiting() int { return q.InWindow() + int(q.beyond.Load()+q.outside.Load()) }
 
 // Len is the number of requests in line, those in the window included.
 func (q *Queue) Len() int {

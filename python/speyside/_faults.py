@@ -173,3 +173,9 @@ NOT_HANDED_OVER: Final = "SPY0406"
 
 # The application did not answer in time.
 REQUEST_TIMED_OUT: Final = "SPY0407"
+
+# Too many requests waited for a worker.
+QUEUE_FULL: Final = "SPY0408"
+
+# No worker began with the request in time.
+QUEUE_TIMED_OUT: Final = "SPY0409"
