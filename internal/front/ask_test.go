@@ -35,6 +35,11 @@ func TestLoopThatHangsIsSaidSoAndNotAskedForEver(t *testing.T) {
 		<-release
 	})
 	<-hanging
+	hurried, over := context.WithTimeout(context.Background(), 5*time.Millisecond)
+	if s := f.Snapshot(hurried, nil); len(s.Silent) != 1 || s.Silent[0] != 1 {
+		t.Errorf("silent loops are %v", s.Silent)
+	}
+	over()
 	for range 2 * mostAsked {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
 		if f.Live(ctx) || f.Unready(ctx) != NotReadyLoop {

@@ -30,11 +30,16 @@ const (
 	NotReadyLoop      = "an event loop does not answer"
 )
 
-// checkOf says which check a path as it was received asks for. Without health checks both paths are empty, as none that is received.
+// checkOf says which check a path as it was received asks for.
 func (o *Options) checkOf(path []byte) check {
-	switch string(path) {
-	case "":
+	if o.LivePath == "" {
 		return checkNone
+	}
+	return o.whichCheck(path)
+}
+
+func (o *Options) whichCheck(path []byte) check {
+	switch string(path) {
 	case o.LivePath:
 		return checkLive
 	case o.ReadyPath:

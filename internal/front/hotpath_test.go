@@ -76,6 +76,12 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	w.clients(32).countAllocations()
 }
 
+func TestHotPathBesideHealthChecksDoesNotAllocate(t *testing.T) {
+	w := startWith(t, 1, 1, checked)
+	w.work(0, fixed)
+	w.clients(32).countAllocations()
+}
+
 func TestHotPathBehindAProxyDoesNotAllocate(t *testing.T) {
 	w := startWith(t, 1, 1, func(o *front.Options) { trusting(t, o) })
 	w.work(0, fixed)

@@ -51,7 +51,7 @@ func (f *Front) Snapshot(ctx context.Context, generations []*Generation) Snapsho
 	asked := 0
 	for i := range f.lanes {
 		whole.Silent = append(whole.Silent, i)
-		if f.askOne(i, func(l *lane) { told <- l.snapshot(i) }) {
+		if f.askOne(i, func(l *lane) { told <- l.snapshot(i, generations) }) {
 			asked++
 		}
 	}
@@ -73,9 +73,6 @@ func (f *Front) Snapshot(ctx context.Context, generations []*Generation) Snapsho
 }
 
 func (line *Line) add(of *Line) {
-	if of == nil {
-		return
-	}
 	line.Requests = append(line.Requests, of.Requests...)
 	line.Left = append(line.Left, of.Left...)
 	for worker, n := range of.Served {
@@ -90,8 +87,11 @@ type laneSnapshot struct {
 	values observe.Values
 }
 
-func (l *lane) snapshot(number int) laneSnapshot {
+func (l *lane) snapshot(number int, generations []*Generation) laneSnapshot {
 	s := laneSnapshot{number: number, lines: map[*dispatch.Port]*Line{}, values: l.values}
+	for _, g := range generations { // also those that the loop has let go of
+		s.lines[g.ports[number]] = &Line{Served: g.ports[number].Served()}
+	}
 	v := &s.values
 	v[observe.Connections] = uint64(len(l.open))
 	for c := range l.open {
@@ -101,8 +101,10 @@ func (l *lane) snapshot(number int) laneSnapshot {
 	}
 	told := 0
 	for _, p := range l.ports {
-		line := &Line{Served: p.Served()}
-		s.lines[p] = line
+		line := s.lines[p]
+		if line == nil { // a generation that has ended, but for what is still sent
+			line = &Line{}
+		}
 		p.Exchanges(func(e *dispatch.Exchange) {
 			stage, worker := e.Stage()
 			v[stageMetric[stage]]++

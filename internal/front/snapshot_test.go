@@ -1,0 +1,80 @@
+//go:build linux
+
+package front_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"speyside.dev/speyside/internal/dispatch"
+	"speyside.dev/speyside/internal/front"
+	"speyside.dev/speyside/internal/observe"
+	"speyside.dev/speyside/internal/wire"
+)
+
+// snapshot waits for a state of the loops.
+func (w *world) snapshot(want string, wanted func(front.Snapshot, *front.Line) bool) *front.Line {
+	w.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		s := w.front.Snapshot(context.Background(), []*front.Generation{w.generation})
+		line := s.Lines[w.generation]
+		if wanted(s, line) {
+			return line
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s was not seen: %+v %+v", want, s.Values.ByName(), line)
+		}
+	}
+}
+
+func TestSnapshotTellsWhoHasWhichRequestAndHowFarItIs(t *testing.T) {
+	w := start(t, 2, 2)
+	clients := make([]net.Conn, 6)
+	for i := range clients {
+		clients[i] = w.dial()
+		fmt.Fprintf(clients[i], "PUT /%d?secret HTTP/1.1\r\nHost: a\r\n\r\n", i)
+		w.snapshot("a request in line", func(s front.Snapshot, _ *front.Line) bool {
+			return s.Values[observe.RequestsQueued] == uint64(i+1)
+		})
+	}
+	worker := w.join(1)
+	claimed, running, left := w.next(worker), w.next(worker), w.next(worker)
+	for _, i := range []uint32{running, left} {
+		worker.Move(i, wire.StateClaimed, wire.StateStarted)
+	}
+	gone := worker.RequestHead(left)[5] - '0'
+	reset(clients[gone].(*net.TCPConn))
+	line := w.snapshot("a client that has left", func(s front.Snapshot, _ *front.Line) bool {
+		v := &s.Values
+		return v[observe.RequestsQueued] == 4 && v[observe.RequestsRunning] == 1 && v[observe.RequestsLeft] == 1 && v[observe.Connections] == 5 &&
+			v[observe.RequestsTotal] == 6 && v[observe.SlotsFree] == 2*64-6
+	})
+	if !slices.Equal(line.Left, []int{1}) || len(line.Requests) != 5 {
+		t.Fatalf("got %+v", line)
+	}
+	for _, q := range line.Requests {
+		want := front.Request{ID: q.ID, Method: "PUT", Path: q.Path, Client: "127.0.0.1", Stage: dispatch.Queued, Worker: -1, Age: q.Age}
+		switch q.Path[1] {
+		case worker.RequestHead(claimed)[5]:
+			want.Worker = 1
+		case worker.RequestHead(running)[5]:
+			want.Worker, want.Stage = 1, dispatch.Running
+		}
+		if q != want || q.Age <= 0 || q.Age > time.Minute || len(q.Path) != 2 {
+			t.Errorf("got %+v, want %+v", q, want)
+		}
+	}
+	if !slices.IsSortedFunc(line.Requests, func(a, b front.Request) int { return int(b.Age - a.Age) }) {
+		t.Errorf("they are not the oldest first: %+v", line.Requests)
+	}
+	hello(worker, running)
+	w.snapshot("a request that was served", func(_ front.Snapshot, line *front.Line) bool { return slices.Equal(line.Served, []uint64{0, 1}) })
+	w.generation.WorkerDied(1, func() {})
+	w.snapshot("a number that begins anew", func(s front.Snapshot, line *front.Line) bool {
+		return slices.Equal(line.Served, []uint64{0, 0}) && s.Values[observe.RequestsQueued] == 4 && s.Values[observe.RequestsLeft] == 0
+	})
+}
