@@ -97,7 +97,7 @@ func (r *Server) status(ctx context.Context) control.Status {
 		Generations: []control.Generation{}, SilentLoops: append([]int{}, loops.Silent...)}
 	for i, g := range generations {
 		processes, _ := g.Load.(*load).arbiter.Snapshot(ctx)
-		s.Generations = append(s.Generations, describe(ctx, g, processes, loops.Lines[lines[i]]))
+		s.Generations = append(s.Generations, r.describe(ctx, g, processes, loops.Lines[lines[i]]))
 	}
 	if last := r.generations.LastReload(); last.Generation > 0 {
 		s.LastReload = asReload(last)
@@ -118,7 +118,7 @@ func (r *Server) state() string {
 }
 
 // describe puts together what the arbiter, the loops and the kernel say of a generation.
-func describe(ctx context.Context, g generation.Snapshot, processes arbiter.Snapshot, line *front.Line) control.Generation {
+func (r *Server) describe(ctx context.Context, g generation.Snapshot, processes arbiter.Snapshot, line *front.Line) control.Generation {
 	d := control.Generation{Number: g.Number, State: string(g.State), Age: time.Since(g.Begun).Seconds(), Workers: []control.Worker{},
 		Queue: []control.Request{}}
 	if processes.Zygote > 0 {
@@ -136,8 +136,14 @@ func describe(ctx context.Context, g generation.Snapshot, processes arbiter.Snap
 			d.Workers[i].Left++
 		}
 	}
+	for _, number := range line.Overdue {
+		if i, there := places[number]; there {
+			d.Workers[i].Overdue++
+		}
+	}
 	for _, q := range line.Requests {
-		request := control.Request{ID: q.ID, Method: q.Method, Path: q.Path, Client: q.Client, State: stage(q.Stage), Age: q.Age.Seconds()}
+		request := control.Request{ID: r.requestID(q.ID), Method: q.Method, Path: q.Path, Client: q.Client, State: stage(q.Stage),
+			Age: q.Age.Seconds(), Thread: q.Thread}
 		if i, there := places[q.Worker]; there {
 			d.Workers[i].InHand = append(d.Workers[i].InHand, request)
 		} else {
@@ -149,9 +155,9 @@ func describe(ctx context.Context, g generation.Snapshot, processes arbiter.Snap
 
 func stage(s dispatch.Stage) string {
 	switch s {
-	case dispatch.Queued:
+	case dispatch.StageQueued:
 		return "queued"
-	case dispatch.Sending:
+	case dispatch.StageSending:
 		return "sending"
 	}
 	return "running"

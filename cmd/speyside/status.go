@@ -98,12 +98,15 @@ func writeGeneration(w *strings.Builder, g *control.Generation) {
 	}
 	_ = table.Flush()
 	for _, k := range g.Workers {
-		if len(k.InHand)+k.Left > 0 {
-			fmt.Fprintf(w, "    worker %d has %d in hand\n", k.Number, len(k.InHand)+k.Left)
+		if n := len(k.InHand) + k.Left + k.Overdue; n > 0 {
+			fmt.Fprintf(w, "    worker %d has %d in hand\n", k.Number, n)
 			writeRequests(w, k.InHand)
 		}
 		if k.Left > 0 {
 			fmt.Fprintf(w, "      %d whose clients have left\n", k.Left)
+		}
+		if k.Overdue > 0 {
+			fmt.Fprintf(w, "      %d past their time, answered with 504\n", k.Overdue)
 		}
 	}
 }

@@ -15,6 +15,8 @@ const (
 	WorkerReady    WorkerState = "ready"    // its threads claim
 	WorkerDraining WorkerState = "draining" // it finishes what it has started
 	WorkerDrained  WorkerState = "drained"  // it has, and is about to exit
+
+	WorkerCondemned WorkerState = "condemned" // it does not answer, and will be killed
 )
 
 // WorkerSnapshot is one worker at an instant.
@@ -58,6 +60,8 @@ func (a *Arbiter) snapshot() Snapshot {
 
 func (w *worker) state() WorkerState {
 	switch {
+	case w.condemned:
+		return WorkerCondemned
 	case w.drained:
 		return WorkerDrained
 	case w.ordered:

@@ -44,20 +44,22 @@ type Process struct {
 type Worker struct {
 	Number int `json:"number"`
 	Process
-	State    string    `json:"state"`    // starting, ready, draining or drained
+	State    string    `json:"state"`    // starting, ready, draining, drained or condemned
 	Requests uint64    `json:"requests"` // that it has served
 	Left     int       `json:"left"`     // that it works on though their clients have left
+	Overdue  int       `json:"overdue"`  // that it works on though they were answered with 504
 	InHand   []Request `json:"in_hand"`  // oldest first
 }
 
 // Request is one request in hand.
 type Request struct {
-	ID     uint64  `json:"id"`
+	ID     string  `json:"id"` // speyside.request_id of its environ
 	Method string  `json:"method"`
 	Path   string  `json:"path"` // as it was received, without the query
 	Client string  `json:"client"`
-	State  string  `json:"state"` // queued, running, or sending: the reply is complete and the client has not taken it all
-	Age    float64 `json:"age"`   // since it was put in line
+	State  string  `json:"state"`  // queued, running, or sending: the reply is complete and the client has not taken it all
+	Age    float64 `json:"age"`    // since it was put in line
+	Thread int     `json:"thread"` // the kernel's number of the thread that runs it, 0 while none does
 }
 
 // Reload is what became of a reload.

@@ -18,10 +18,11 @@ type Stage int
 
 // The stages.
 const (
-	Queued  Stage = iota // no worker has begun it
-	Running              // the application works on it, or streams its reply
-	Sending              // the reply is complete, and the client has not taken all of it
-	Left                 // the client has left while the application works on it
+	StageQueued  Stage = iota // no worker has begun it
+	StageRunning              // the application works on it, or streams its reply
+	StageSending              // the reply is complete, and the client has not taken all of it
+	StageLeft                 // the client has left while the application works on it
+	StageOverdue              // it was answered in the application's place, which still works on it
 )
 
 // Stage returns how far the request has come, and the number of the worker that has it; -1 while none has.
@@ -33,15 +34,17 @@ func (e *Exchange) Stage() (stage Stage, worker int) {
 	}
 	switch {
 	case e.done:
-		return Sending, e.worker
+		return StageSending, e.worker
 	case state.Kind() == wire.StateFilled:
-		return Queued, -1
+		return StageQueued, -1
 	case state.Kind() == wire.StateClaimed: // the environ is being built
-		return Queued, worker
+		return StageQueued, worker
+	case e.overdue:
+		return StageOverdue, worker
 	case e.receiver == nil || state.Kind() == wire.StateAbandoned:
-		return Left, worker
+		return StageLeft, worker
 	}
-	return Running, worker
+	return StageRunning, worker
 }
 
 // Exchanges calls each with every request that is with the workers or in line.
@@ -52,6 +55,9 @@ func (p *Port) Exchanges(each func(*Exchange)) {
 		}
 	}
 }
+
+// Thread is the kernel's number of the thread that has the request; the worker's word.
+func (e *Exchange) Thread() int { return int(e.port.segment.Slot(e.slot).Thread) }
 
 // Receiver is the connection that waits for the reply; nil when it has left.
 func (e *Exchange) Receiver() Receiver { return e.receiver }

@@ -20,6 +20,7 @@ type Request struct {
 	Client string // its address; empty on a Unix socket
 	Stage  dispatch.Stage
 	Worker int // -1 while none has it
+	Thread int // the kernel's number; the worker's word; 0 while none has it
 	Age    time.Duration
 }
 
@@ -28,6 +29,7 @@ type Line struct {
 	Requests []Request // oldest first
 	Served   []uint64  // requests, by the number of the worker
 	Left     []int     // the workers of requests whose clients have left, one for each
+	Overdue  []int     // the workers of requests that were answered in the application's place, one for each
 }
 
 // Snapshot is what the loops are about at an instant.
@@ -75,6 +77,7 @@ func (f *Front) Snapshot(ctx context.Context, generations []*Generation) Snapsho
 func (line *Line) add(of *Line) {
 	line.Requests = append(line.Requests, of.Requests...)
 	line.Left = append(line.Left, of.Left...)
+	line.Overdue = append(line.Overdue, of.Overdue...)
 	for worker, n := range of.Served {
 		line.Served[worker] += n
 	}
@@ -109,11 +112,14 @@ func (l *lane) snapshot(number int, generations []*Generation) laneSnapshot {
 			stage, worker := e.Stage()
 			v[stageMetric[stage]]++
 			c, _ := e.Receiver().(*conn)
-			if c == nil {
+			switch {
+			case stage == dispatch.StageOverdue:
+				line.Overdue = append(line.Overdue, worker)
+			case c == nil:
 				line.Left = append(line.Left, worker)
-			} else if told < mostRequests {
+			case told < mostRequests:
 				told++
-				line.Requests = append(line.Requests, c.describe(stage, worker))
+				line.Requests = append(line.Requests, c.describe(e, stage, worker))
 			}
 		})
 	}
@@ -124,17 +130,21 @@ func (l *lane) snapshot(number int, generations []*Generation) laneSnapshot {
 }
 
 // stageMetric is the gauge of each stage.
-var stageMetric = [...]observe.Metric{dispatch.Queued: observe.RequestsQueued, dispatch.Running: observe.RequestsRunning,
-	dispatch.Sending: observe.RequestsSending, dispatch.Left: observe.RequestsLeft}
+var stageMetric = [...]observe.Metric{dispatch.StageQueued: observe.RequestsQueued, dispatch.StageRunning: observe.RequestsRunning,
+	dispatch.StageSending: observe.RequestsSending, dispatch.StageLeft: observe.RequestsLeft, dispatch.StageOverdue: observe.RequestsOverdue}
 
 // describe tells of the request in hand.
-func (c *conn) describe(stage dispatch.Stage, worker int) Request {
+func (c *conn) describe(e *dispatch.Exchange, stage dispatch.Stage, worker int) Request {
 	method, target, _ := bytes.Cut(c.label[:c.labelLen], []byte(" "))
 	path, _, _ := bytes.Cut(target, []byte("?"))
 	client := c.request.RemoteAddr
 	if o := c.request.Origin; o != nil {
 		client = o.Addr
 	}
-	return Request{ID: c.request.ID, Method: string(method), Path: string(path), Client: string(client), Stage: stage,
+	q := Request{ID: c.request.ID, Method: string(method), Path: string(path), Client: string(client), Stage: stage,
 		Worker: worker, Age: time.Duration(c.lane.loop.Clock.Nanos - c.begun)}
+	if stage == dispatch.StageRunning {
+		q.Thread = e.Thread()
+	}
+	return q
 }

@@ -57,12 +57,12 @@ func TestSnapshotTellsWhoHasWhichRequestAndHowFarItIs(t *testing.T) {
 		t.Fatalf("got %+v", line)
 	}
 	for _, q := range line.Requests {
-		want := front.Request{ID: q.ID, Method: "PUT", Path: q.Path, Client: "127.0.0.1", Stage: dispatch.Queued, Worker: -1, Age: q.Age}
+		want := front.Request{ID: q.ID, Method: "PUT", Path: q.Path, Client: "127.0.0.1", Stage: dispatch.StageQueued, Worker: -1, Thread: q.Thread, Age: q.Age}
 		switch q.Path[1] {
 		case worker.RequestHead(claimed)[5]:
 			want.Worker = 1
 		case worker.RequestHead(running)[5]:
-			want.Worker, want.Stage = 1, dispatch.Running
+			want.Worker, want.Stage = 1, dispatch.StageRunning
 		}
 		if q != want || q.Age <= 0 || q.Age > time.Minute || len(q.Path) != 2 {
 			t.Errorf("got %+v, want %+v", q, want)

@@ -24,6 +24,7 @@ const (
 	RequestsRunning
 	RequestsSending
 	RequestsLeft
+	RequestsOverdue
 	SlotsFree
 	metricCount
 )
@@ -68,6 +69,8 @@ var descriptions = [metricCount]Description{
 	RequestsSending: {"requests_sending", Gauge, "requests", "Requests whose reply is complete and not taken by the client yet."},
 	RequestsLeft: {"requests_left", Gauge, "requests",
 		"Requests whose client has left while the application was working on them, and that it has not given back yet."},
+	RequestsOverdue: {"requests_overdue", Gauge, "requests",
+		"Requests that were answered with 504 and that the application has not given back yet."},
 	SlotsFree: {"slots_free", Gauge, "slots", "Requests that could be taken in addition."},
 }
 

@@ -99,7 +99,9 @@ def test_status_tells_what_each_worker_is_doing_and_what_waits(gate: Gate) -> No
         assert 1 << 20 < worker["pss"] <= worker["rss"] and 0 < worker["age"] < 1000
         (running_now,) = worker["in_hand"]
         assert 0 < running_now.pop("age") < 1000
-        assert running_now == {"id": 4, "method": "GET", "path": "/gated", "client": "127.0.0.1", "state": "running"}
+        assert re.fullmatch(r"[0-9a-f]{8}-4", running_now.pop("id"))
+        assert running_now.pop("thread") == worker["pid"], "with one thread it is the main thread"
+        assert running_now == {"method": "GET", "path": "/gated", "client": "127.0.0.1", "state": "running"}
         (queued,) = generation["queue"]
         assert (queued["method"], queued["path"], queued["state"]) == ("POST", "/who", "queued")
         metrics = said["metrics"]
@@ -345,3 +347,27 @@ def test_status_under_load_keeps_no_request_waiting() -> None:
                 assert {client.get("/").status for _ in range(300)} == {200}
             over.set()
             assert watching.result() > 0
+
+
+def test_status_names_what_is_past_its_time_and_what_nobody_waits_for(gate: Gate) -> None:
+    limits = ("--timeout=300ms", "--timeout-grace=60s", "--route=/long/ timeout=60s")
+    with running("apps.timeouts", *limits, threads=2, provoked=True) as server:
+        assert server.get("/sleep").status == 504
+        with server.connect() as client:
+            client.send(request("GET", f"/long/gated?gate={gate.path}"))
+            server.printed("waiting")
+            (worker,) = status(server)["generations"][0]["workers"]
+            assert [running_now["path"] for running_now in worker["in_hand"]] == ["/long/gated"]
+            assert (worker["overdue"], worker["left"]) == (1, 0)
+            client.reset()
+        until(lambda: status(server)["metrics"]["requests_left"], "a client that has left", PATIENCE)
+        said = status(server)
+        (worker,) = said["generations"][0]["workers"]
+        assert (worker["overdue"], worker["left"], worker["in_hand"]) == (1, 1, [])
+        assert (said["metrics"]["requests_overdue"], said["metrics"]["replies_504_total"]) == (1, 1)
+        text = tell(server, "status").stdout
+        assert "worker 0 has 2 in hand" in text and "1 whose clients have left" in text
+        assert "1 past their time, answered with 504" in text
+        gate.open()
+        assert tell(server, "stop", "--now").code == 0
+        server.check_end(0)
