@@ -27,6 +27,7 @@
 #define SPY_SCRIPT_FAILED "SPY0104" /* the script failed */
 #define SPY_ZYGOTE_DIED "SPY0105" /* the process that loads the application died */
 #define SPY_RELOAD_FAILED "SPY0106" /* the new generation crashed */
+#define SPY_WARMUP_FAILED "SPY0107" /* the application could not be warmed up */
 #define SPY_REQUEST_MALFORMED "SPY0201" /* the request is not HTTP/1.1 as RFC 9112 defines it */
 #define SPY_REQUEST_LATE "SPY0202" /* the request did not arrive in time */
 #define SPY_REQUEST_LINE_TOO_LONG "SPY0203" /* the request line is too long */

@@ -44,6 +44,7 @@ type Options struct {
 	PythonPath []string // put on sys.path
 	ScriptName string   // SCRIPT_NAME of every environ
 	Boot       string   // of this start: what identifiers of requests begin with
+	Warmup     []string // what each worker does before it claims
 	Workers    int
 	Numbers    int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
 	Threads    int
@@ -60,6 +61,8 @@ type Options struct {
 	Listeners func() []Listener
 	// Loaded is told when the application is there, the first time and after each death of the zygote.
 	Loaded func(Loaded)
+	// WarmupTimeout is how long a worker may take for it; 0 for any time.
+	WarmupTimeout time.Duration
 	// DrainPatience is how long a worker that is renewed may take to finish what it has started.
 	DrainPatience time.Duration
 	// TimeoutGrace is how long a thread may go on after its request has timed out.

@@ -14,6 +14,7 @@ type loadApplication struct {
 	PythonPath []string `json:"pythonpath"`
 	ScriptName string   `json:"script_name"`
 	Boot       string   `json:"boot"`
+	Warmup     []string `json:"warmup"`
 	Workers    int      `json:"workers"`
 	Threads    int      `json:"threads"`
 }

@@ -150,6 +150,7 @@ func (a *Arbiter) identify(w *worker, pid int) {
 	if w.dead {
 		return
 	}
+	a.awaitWarmup(w)
 	go func() {
 		w.process.wait()
 		w.control.hush()
@@ -200,6 +201,11 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 		w.drained = true
 		a.log.Debug("worker drained", "worker", w.number, "pid", w.pid, "requests", f.Requests)
 		a.settle()
+	case f.Type == "WarmupFailed" && !w.ready && f.Worker == w.number:
+		if f.Traceback != "" && a.options.Traceback != nil {
+			a.options.Traceback(lines(f.Traceback))
+		}
+		a.warmupFailed(w, applicationFailed(f))
 	case f.Type == "RequestInterrupted" && f.Worker == w.number:
 		a.interrupted(w, f)
 	default:

@@ -68,7 +68,7 @@ func (a *Arbiter) startZygote() {
 		func() { a.zygoteDied(z) })
 	order := loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Workers: a.options.Workers, Threads: a.options.Threads,
+		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Warmup: a.options.Warmup, Workers: a.options.Workers, Threads: a.options.Threads,
 	}
 	a.order(z, order)
 }

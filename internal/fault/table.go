@@ -195,6 +195,14 @@ var (
 		About: "`speyside FILE.py` runs the script once, as `python FILE.py` would; it raised, or it exited with a status other " +
 			"than 0, before or after serving.",
 	})
+	// WarmupFailed: a worker could not do what it is to do before its first request.
+	WarmupFailed = declare(Fault{
+		Code: "SPY0107", Name: "WarmupFailed", Whose: Application, Exit: ExitImport,
+		Text: "the application could not be warmed up",
+		Hint: "see --warmup and --warmup-timeout; a request to warm up has speyside.warmup in its environ.",
+		About: "Each worker does what `warmup` says before it claims a request. It raised an exception, was answered with 500 or more, or took " +
+			"longer than `warmup_timeout`. A start ends with this; a reload leaves the old generation in service.",
+	})
 	// ReloadFailed: a new generation was not ready, or crashed in its first seconds.
 	ReloadFailed = declare(Fault{
 		Code: "SPY0106", Name: "ReloadFailed", Whose: Application, Exit: ExitImport,

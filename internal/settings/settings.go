@@ -55,11 +55,14 @@ type Settings struct {
 	QueueLimit     int // 0: no limit
 	MaxConnections int
 
-	KeepAlive       time.Duration // 0: close after each reply
-	HeaderTimeout   time.Duration // 0: wait for ever
-	BodyTimeout     time.Duration // 0: wait for ever
-	SendTimeout     time.Duration // 0: wait for ever
-	AbandonAfter    time.Duration // 0: never
+	KeepAlive     time.Duration // 0: close after each reply
+	HeaderTimeout time.Duration // 0: wait for ever
+	BodyTimeout   time.Duration // 0: wait for ever
+	SendTimeout   time.Duration // 0: wait for ever
+	AbandonAfter  time.Duration // 0: never
+	Warmup        []string      // paths, or module:callable
+	WarmupTimeout time.Duration // 0: no limit
+
 	QueueTimeout    time.Duration // 0: no limit
 	Timeout         time.Duration // 0: no limit
 	TimeoutGrace    time.Duration

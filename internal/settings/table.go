@@ -127,6 +127,14 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.Python },
 	},
 	{
+		Name: "warmup", Meta: "LIST", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
+		Check: aWarmup,
+		Doc: "What each worker does before its first request. Separated by commas: a path such as /health, which the application is asked for, " +
+			"or module:callable, which is called. A status of 500 or more, an exception, or more than `warmup_timeout` fail a start and a reload. " +
+			"The environ of such a request has `speyside.warmup`.",
+		field: func(s *Settings) any { return &s.Warmup },
+	},
+	{
 		Name: "bind", Short: "b", Meta: "ADDRESS", Type: Addresses, Default: "127.0.0.1:8000",
 		DefaultText: "127.0.0.1:8000, or 0.0.0.0:$PORT", Section: SectionAddresses, Since: "0.1",
 		Env: "PORT", fromEnv: func(port string) string { return "0.0.0.0:" + port }, Gunicorn: "bind", Check: anAddress,
@@ -360,6 +368,12 @@ var table = []Setting{
 			"worker begins with it within the time, and else 503. The request of a client that resets the connection is dropped at " +
 			"once; one that has been started is finished in any case, and can ask speyside.client_disconnected of its environ.",
 		field: func(s *Settings) any { return &s.AbandonAfter },
+	},
+	{
+		Name: "warmup_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
+		Reloadable: true, Check: atMostADay,
+		Doc:   "How long a worker may take to warm up. Seconds, or a duration such as 1m30s; 0 for any time. See `warmup`.",
+		field: func(s *Settings) any { return &s.WarmupTimeout },
 	},
 	{
 		Name: "queue_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",

@@ -53,7 +53,11 @@ var (
 	}}
 
 	aSwitch = Check{"on or off", func(any) bool { return true }}
-	aRoute  = Check{"a path prefix and what is different there: '/upload/ stream_request=on'", func(any) bool { return true }}
+	aWarmup = Check{"paths that begin with a slash, or module:callable", func(value any) bool {
+		one, ok := value.(string)
+		return ok && (strings.HasPrefix(one, "/") || strings.Contains(one, ":"))
+	}}
+	aRoute = Check{"a path prefix and what is different there: '/upload/ stream_request=on'", func(any) bool { return true }}
 
 	aDirectory = Check{"a directory that exists", func(value any) bool {
 		info, err := os.Stat(value.(string))

@@ -78,6 +78,9 @@ ZYGOTE_DIED: Final = "SPY0105"
 # The new generation crashed.
 RELOAD_FAILED: Final = "SPY0106"
 
+# The application could not be warmed up.
+WARMUP_FAILED: Final = "SPY0107"
+
 # The request is not HTTP/1.1 as RFC 9112 defines it.
 REQUEST_MALFORMED: Final = "SPY0201"
 

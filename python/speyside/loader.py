@@ -49,6 +49,15 @@ def load(name: str) -> Application:
     return checked(found, f"{module_name}:{expression}")
 
 
+def find(name: str) -> Callable[[], object]:
+    """Return what `module:callable` names, or raise Failure."""
+    source, expression = split(name)
+    found = _find(_import(source), source, expression)
+    if not callable(found):
+        raise Failure(_faults.NOT_CALLABLE, f"{name} is {_kind(found)}, which cannot be called")
+    return found
+
+
 def split(name: str) -> tuple[str, str]:
     """Split a name into the module or file, and what stands after the colon."""
     if os.path.isfile(name):

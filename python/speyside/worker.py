@@ -14,13 +14,13 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from speyside import _gateway, report, stacks, streams
+from speyside import _gateway, report, stacks, streams, warmup
 from speyside.channel import Channel, Order
-from speyside.failure import trimmed
+from speyside.failure import Failure, trimmed
 from speyside.loader import Application
 
 ORPHAN_GRACE = 10.0  # seconds that a request may go on when the front is gone and nobody waits for it
@@ -33,6 +33,8 @@ class Worker:
         _gateway.after_fork(number)
         self.number = number
         self.channel = channel
+        self.warmup: Sequence[str] = ()
+        self.base: Mapping[str, object] = {}
         self.requests = 0
         self.draining = False
 
@@ -54,6 +56,14 @@ class Worker:
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         self.drain()
+
+    def warm_up(self, application: Application) -> None:
+        """Do what was ordered before the first claim; a worker that fails says so and ends."""
+        try:
+            warmup.run(self.warmup, application, self.base)
+        except Failure as failure:
+            self.channel.send("WarmupFailed", worker=self.number, **failure.fact())
+            vanish(1)
 
     def ready(self) -> None:
         """State that the threads claim."""
@@ -82,6 +92,7 @@ class SingleWorker(Worker):
         """Claim and serve in this thread, until told to stop or, with a limit, so many requests."""
         if not self._told_ready:
             self._told_ready = True
+            self.warm_up(application)
             self.ready()
         if self._paused:
             self._paused = False
@@ -130,6 +141,7 @@ class ThreadedWorker(Worker):
 
     def run(self) -> int:
         """Serve until drained; return the exit status."""
+        self.warm_up(self._application)
         for number in range(self._threads):
             self._running += 1
             # Not daemons: a thread that the application starts inherits it, and would be cut off at the end.
@@ -182,25 +194,36 @@ class ThreadedWorker(Worker):
                     self.interrupt(order)
 
 
-def work(number: int, threads: int, channel: Channel, application: Application) -> NoReturn:
+class Start(NamedTuple):
+    """What a worker begins with."""
+
+    number: int
+    threads: int
+    warmup: Sequence[str]  # targets
+    base: Mapping[str, object]  # a base environ
+
+
+def work(start: Start, channel: Channel, application: Application) -> NoReturn:
     """Be a worker until drained, then end the process."""
     status = 1
     try:
-        status = _work(number, threads, channel, application)
+        status = _work(start, channel, application)
     except BaseException as error:  # the process ends here, and never in the stack of the zygote or of a script
-        tell_failed(error, number)
+        tell_failed(error, start.number)
         _gateway.stop()
     leave(status)
 
 
-def _work(number: int, threads: int, channel: Channel, application: Application) -> int:
-    if threads > 1:
-        threaded = ThreadedWorker(number, channel, threads, application)
+def _work(start: Start, channel: Channel, application: Application) -> int:
+    if start.threads > 1:
+        threaded = ThreadedWorker(start.number, channel, start.threads, application)
+        threaded.warmup, threaded.base = start.warmup, start.base
         threaded.drain_on_terminate()
         status = threaded.run()
         threaded.drained()
         return status
-    single = SingleWorker(number, channel)
+    single = SingleWorker(start.number, channel)
+    single.warmup, single.base = start.warmup, start.base
     single.drain_on_terminate()
     single.listen()
     single.serve(application)

@@ -34,6 +34,7 @@ class Load(NamedTuple):
     workers: int
     threads: int
     boot: str
+    warmup: list[str]
 
 
 class Child(NamedTuple):
@@ -101,8 +102,9 @@ class Zygote:
         number = order.number("worker")
         if len(order.descriptors) > 1:
             stacks.install(order.descriptors[1])
-        self._configure(order, 1, 1, extra)
+        base = self._configure(order, 1, 1, extra)
         single = worker.SingleWorker(number, Channel(order.descriptors[0]), self.channel)
+        single.warmup, single.base = self.load.warmup, base
         self.channel.send("WorkerSpawned", worker=number, pid=os.getpid())
         single.listen()
         return single
@@ -137,14 +139,16 @@ class Zygote:
             for watch in self._children:
                 os.close(watch)
             stacks.install(order.descriptors[1])
-            self._configure(order, self.load.threads, self.load.workers, extra)
-            worker.work(number, self.load.threads, Channel(order.descriptors[0]), application)
+            base = self._configure(order, self.load.threads, self.load.workers, extra)
+            start = worker.Start(number, self.load.threads, self.load.warmup, base)
+            worker.work(start, Channel(order.descriptors[0]), application)
         finally:
             os._exit(1)
 
-    def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> None:
+    def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> dict[str, object]:
         bases = environs.build(order.objects("listeners"), threads, workers, self.load.script_name, extra)
         _gateway.configure(bases, report.Report(order.number("worker")), FileWrapper, self.load.boot)
+        return bases[0] if bases else {}
 
     def _reap(self, watch: int) -> None:
         child = self._children.pop(watch)
@@ -175,6 +179,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         max(1, order.number("workers")),
         max(1, order.number("threads")),
         order.text("boot"),
+        order.texts("warmup"),
     )
     worker.ignore_signals()
     bells = range(FIRST_PORT, FIRST_PORT + ports)

@@ -42,6 +42,7 @@ ASKED = {
         · GET /now · POST /later body · GET /now · POST /begun body · POST /leaves body""",
     "timeouts": f"GET / · GET /gated?{OPEN} · GET /blocks · GET /large?3",
     "validated": "GET / · POST / body · POST /?write body · HEAD /",
+    "warming": "GET /",
     "witness": "GET /seen",
     "workers": f"""GET / · GET /who · GET /gated?name=a&{OPEN} · GET /count?name=a · GET /subprocess · GET /shell
         · GET /signal · GET /sqlite · GET /asyncio""",
@@ -67,6 +68,8 @@ NOT_ASKED = {
     "timeouts/sleep": "takes too long",
     "timeouts/gil": "takes too long",
     "timeouts/stalled": "takes too long",
+    "warming/slow": "is for a request of the server's own",
+    "warming/broken": "is for a request of the server's own",
     "workers/exit": "ends its worker",
     "workers/exit-begun": "ends its worker",
 }
