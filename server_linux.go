@@ -41,6 +41,7 @@ type Server struct {
 	ports       []*os.File
 	front       *front.Front
 	reaper      *arbiter.Reaper
+	memory      *arbiter.Memory
 	generations *generation.Succession
 	watched     watched
 
@@ -75,6 +76,7 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	if r.reaper, err = arbiter.NewReaper(); err != nil {
 		r.log.Warn("orphans will not be seen", "error", err)
 	}
+	r.memory = arbiter.NewMemory(os.DirFS("/"))
 	if r.spool, err = spool.New(s.TmpUploadDir, s.SpoolLimit); err != nil {
 		return nil, fault.New(fault.SpoolNotMade, "%w", err)
 	}

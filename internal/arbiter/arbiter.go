@@ -53,6 +53,7 @@ type Options struct {
 	Ports      []*os.File // their bells
 	Sockets    []*os.File // one per port, for what workers hand over
 	Reaper     *Reaper
+	Memory     *Memory // nil: nobody knows whom the kernel kills
 	Log        *slog.Logger
 
 	// Listen answers a script's make_server. It may take its time, and is asked again when the script is run again.
@@ -123,10 +124,14 @@ func (a *Arbiter) Run(ctx context.Context) error {
 	defer close(a.finished)
 	a.startZygote()
 	over := ctx.Done()
+	samples := time.NewTicker(sampleEvery)
+	defer samples.Stop()
 	for !a.done {
 		select {
 		case event := <-a.events:
 			event()
+		case <-samples.C:
+			a.sample()
 		case <-over:
 			over = nil
 			a.result = ctx.Err()

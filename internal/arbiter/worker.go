@@ -40,8 +40,9 @@ type worker struct {
 	drained   bool
 	silent    bool // its end of the control socket is closed
 	dead      bool
-	refused   bool // it misspoke, and is not listened to any more
-	status    int  // as the zygote said
+	refused   bool  // it misspoke, and is not listened to any more
+	status    int   // as the zygote said
+	rss       int64 // bytes in RAM at the last look; 0 before
 }
 
 // fill spawns the workers that are missing, each at the lowest number that is free.

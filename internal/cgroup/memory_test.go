@@ -1,0 +1,64 @@
+package cgroup
+
+import (
+	"testing"
+	"testing/fstest"
+)
+
+func tree(files ...string) fstest.MapFS {
+	fs := fstest.MapFS{}
+	for i := 0; i < len(files); i += 2 {
+		fs[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+	}
+	return fs
+}
+
+const (
+	mountV2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
+	mountV1 = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n" +
+		"41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw\n"
+	events = "low 0\nhigh 3\nmax 17\noom 2\noom_kill 2\noom_group_kill 0\n"
+)
+
+func TestMemoryOfTheGroupIsFound(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		kills   int
+		limit   int64
+		limited bool
+		root    fstest.MapFS
+	}{
+		{"v2, the limit is above", 2, 1 << 28, true, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/a.slice/b\n",
+			"sys/fs/cgroup/a.slice/b/memory.events", events, "sys/fs/cgroup/a.slice/b/memory.max", "max\n",
+			"sys/fs/cgroup/a.slice/memory.max", "268435456\n", "sys/fs/cgroup/memory.max", "1073741824\n")},
+		{"v2 in a container", 0, 0, false, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\n",
+			"sys/fs/cgroup/memory.events", "oom_kill 0\n", "sys/fs/cgroup/memory.max", "max\n")},
+		{"v1 beside an empty v2", 5, 1 << 27, true, tree("proc/self/mountinfo", mountV1, "proc/self/cgroup", "4:memory:/a\n0::/\n",
+			"sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n",
+			"sys/fs/cgroup/memory/a/memory.limit_in_bytes", "134217728\n", "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n")},
+	} {
+		m, found := FindMemory(c.root)
+		if !found {
+			t.Errorf("%s: not found", c.name)
+			continue
+		}
+		kills, _ := m.Kills()
+		limit, limited := m.Limit()
+		if kills != c.kills || limit != c.limit || limited != c.limited {
+			t.Errorf("%s: %d kills, limit %d %v; want %d, %d %v", c.name, kills, limit, limited, c.kills, c.limit, c.limited)
+		}
+	}
+}
+
+func TestMemoryThatNobodyCountsIsNotFound(t *testing.T) {
+	for name, root := range map[string]fstest.MapFS{
+		"no cgroups":               tree(),
+		"the root of the machine":  tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\n"),
+		"not mounted":              tree("proc/self/cgroup", "0::/\n", "sys/fs/cgroup/memory.events", events),
+		"a count that is no count": tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/memory.events", "oom_kill x\n"),
+	} {
+		if m, found := FindMemory(root); found {
+			t.Errorf("%s: found %v", name, m)
+		}
+	}
+}
