@@ -76,7 +76,7 @@ func (z *fakeZygote) does(what string) bool {
 
 func (z *fakeZygote) obey() {
 	for {
-		order, file := hear(3)
+		order, files := hear(3)
 		switch order["type"] {
 		case nil:
 			os.Exit(0)
@@ -90,25 +90,27 @@ func (z *fakeZygote) obey() {
 			number := int(order["worker"].(float64))
 			switch {
 			case z.does("alone"):
-				go z.beWorker(number, file)
+				go z.beWorker(number, files[0])
 			case z.does("lies"):
 				say(3, map[string]any{"type": "WorkerSpawned", "worker": number, "pid": os.Getppid()})
 			default:
-				z.spawn(number, file)
+				z.spawn(number, files)
 			}
 		}
 	}
 }
 
-func (z *fakeZygote) spawn(number int, control *os.File) {
+func (z *fakeZygote) spawn(number int, files []*os.File) {
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), fakeEnv+"=worker", "FAKE_WORKER="+strconv.Itoa(number), "FAKE_APP="+z.app)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	command.ExtraFiles = []*os.File{control}
+	command.ExtraFiles = files
 	if err := command.Start(); err != nil {
 		panic(err)
 	}
-	control.Close()
+	for _, file := range files {
+		file.Close()
+	}
 	pid := command.Process.Pid
 	if !z.does("forgets") {
 		say(3, map[string]any{"type": "WorkerSpawned", "worker": number, "pid": pid})
@@ -174,9 +176,10 @@ func say(fd int, message map[string]any) {
 	_ = unix.Sendmsg(fd, data, nil, nil, unix.MSG_NOSIGNAL)
 }
 
-// hear waits for an order; without a type it is the end.
-func hear(fd int) (map[string]any, *os.File) {
-	data, rights := make([]byte, longestMessage), make([]byte, unix.CmsgSpace(4))
+// hear waits for an order, and the descriptors that come along: of the worker's control socket and its pipe of stacks. Without a
+// type it is the end.
+func hear(fd int) (map[string]any, []*os.File) {
+	data, rights := make([]byte, longestMessage), make([]byte, unix.CmsgSpace(2*4))
 	n, oob, _, _, err := unix.Recvmsg(fd, data, rights, unix.MSG_CMSG_CLOEXEC)
 	for err == unix.EINTR {
 		n, oob, _, _, err = unix.Recvmsg(fd, data, rights, unix.MSG_CMSG_CLOEXEC)
@@ -189,12 +192,14 @@ func hear(fd int) (map[string]any, *os.File) {
 		panic(fmt.Sprintf("the front said %q", data[:n]))
 	}
 	messages, _ := unix.ParseSocketControlMessage(rights[:oob])
+	var files []*os.File
 	for _, message := range messages {
-		if fds, err := unix.ParseUnixRights(&message); err == nil && len(fds) == 1 {
-			return order, os.NewFile(uintptr(fds[0]), "control")
+		fds, _ := unix.ParseUnixRights(&message)
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "given"))
 		}
 	}
-	return order, nil
+	return order, files
 }
 
 func exists(path string) bool {
