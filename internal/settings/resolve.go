@@ -160,14 +160,31 @@ func withValues(args []string) []string {
 	for i := range table {
 		setting := &table[i]
 		at := slices.IndexFunc(given, func(arg string) bool { return strings.ReplaceAll(arg, "_", "-") == "--"+setting.FlagName() })
-		if end := slices.Index(given, "--"); setting.Bare == "" || at < 0 || end >= 0 && end < at {
+		if end := slices.Index(given, "--"); setting.bare() == "" || at < 0 || end >= 0 && end < at {
 			continue
 		}
-		if at+1 == len(given) || !setting.Check.OK(given[at+1]) {
-			given = slices.Insert(given, at+1, setting.Bare)
+		if at+1 == len(given) || !setting.mayBe(given[at+1]) {
+			given = slices.Insert(given, at+1, setting.bare())
 		}
 	}
 	return given
+}
+
+// bare is what the flag means without a value: a switch is switched on.
+func (s *Setting) bare() string {
+	if s.Type == Bool {
+		return "on"
+	}
+	return s.Bare
+}
+
+// mayBe reports that text can be the value of a flag that may stand alone.
+func (s *Setting) mayBe(text string) bool {
+	if s.Type == Bool {
+		_, err := parseSwitch(text)
+		return err == nil
+	}
+	return s.Check.OK(text)
 }
 
 // usage turns pflag's complaint into ours, with the flag that was probably meant.

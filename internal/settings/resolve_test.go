@@ -233,6 +233,18 @@ func TestFlagThatMayStandAloneTakesTheNextArgumentIfThatCanBeItsValue(t *testing
 	}
 }
 
+func TestSwitchMayStandAlone(t *testing.T) {
+	for args, want := range map[string]bool{
+		"app": false, "app --health": true, "--health app": true, "app --health --workers 2": true, "--health=off app": false,
+		"--health off app": false, "app --health on": true,
+	} {
+		s, err := Resolve(strings.Fields(args), func(string) string { return "" })
+		if err != nil || s.Health != want || s.App != "app" {
+			t.Errorf("%s: %v, %v", args, s, err)
+		}
+	}
+}
+
 func TestListsHaveTheirDefaultAndMayBeEmpty(t *testing.T) {
 	none := func(string) string { return "" }
 	s, err := Resolve([]string{"app"}, none)

@@ -11,7 +11,7 @@ type Setting struct {
 	Flag        string  // its long flag, where it is not Name with hyphens
 	Short       string  // its one-letter flag
 	Positional  bool    // it is the argument without a flag
-	Bare        string  // what its flag without a value means; empty: it has one always
+	Bare        string  // what its flag without a value means; empty: it has one always, unless it is a switch
 	Meta        string  // what stands for the value in --help
 	Type        Type    // how its text is read
 	Default     string  // as an operator would write it
