@@ -98,7 +98,7 @@ func (c *choice) servers() ([]*control.Server, error) {
 		}
 		return []*control.Server{s}, nil
 	}
-	found := control.Find(func(pid int, err error) {
+	found := control.Find(c.pid, func(pid int, err error) {
 		fmt.Fprintf(c.stderr, "speyside: warning: the server with pid %d does not answer: %s\n", pid, printable(err.Error()))
 	})
 	found = slices.DeleteFunc(found, func(s *control.Server) bool {

@@ -56,6 +56,9 @@ func writeStatus(w *strings.Builder, s *control.Status) {
 	fmt.Fprintf(w, "  %-12s %d with 4xx, %d with 500, %d with 502, %d with 503, %d with 504, %d cut, %d abandoned\n", "failed", m["refused_4xx_total"],
 		m["replies_500_total"], m["replies_502_total"], m["replies_503_total"], m["replies_504_total"], m["replies_cut_total"],
 		m["requests_abandoned_total"])
+	if full, late := m["queue_full_total"], m["queue_timed_out_total"]; full+late > 0 {
+		fmt.Fprintf(w, "  %-12s %d refused because it was full, %d because they had waited too long\n", "queue", full, late)
+	}
 	if n := m["requests_waiting"]; n > 0 {
 		fmt.Fprintf(w, "  %-12s every slot is in use, and %d connections wait for one\n", "saturated", n)
 	}

@@ -33,15 +33,15 @@ type Server struct {
 	Raw    []byte // the status as the server gave it
 }
 
-// Find returns the servers of this user, or all of them for root, that have a control socket without a file; by pid. One that
-// does not tell of itself in time is returned without a status, and why is told to silent.
-func Find(silent func(pid int, err error)) []*Server {
+// Find returns the servers of this user, or all of them for root, that have a control socket without a file, by pid; only one when
+// pid is not 0. One that does not tell of itself in time is returned without a status, and why is told to silent.
+func Find(pid int, silent func(pid int, err error)) []*Server {
 	table, err := os.ReadFile("/proc/net/unix")
 	if err != nil {
 		return nil
 	}
 	var found []*Server
-	for _, path := range listening(table) {
+	for _, path := range listening(table, pid) {
 		s, err := At(path)
 		if s == nil {
 			continue // gone, or somebody else's
@@ -55,14 +55,18 @@ func Find(silent func(pid int, err error)) []*Server {
 	return found
 }
 
-// listening returns our names among the listening sockets of /proc/net/unix.
-func listening(table []byte) []string {
+// listening returns our names among the listening sockets of /proc/net/unix; those of one pid, if it is not 0.
+func listening(table []byte, pid int) []string {
 	const acceptsConnections = "00010000"
+	prefix := abstractPrefix
+	if pid != 0 {
+		prefix += strconv.Itoa(pid) + "."
+	}
 	var paths []string
 	lines := bufio.NewScanner(bytes.NewReader(table))
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
-		if len(fields) == 8 && fields[3] == acceptsConnections && strings.HasPrefix(fields[7], abstractPrefix) {
+		if len(fields) == 8 && fields[3] == acceptsConnections && strings.HasPrefix(fields[7], prefix) {
 			paths = append(paths, fields[7])
 		}
 	}
@@ -94,7 +98,12 @@ func At(path string) (*Server, error) {
 		return s, errors.New(strings.TrimSpace(string(body)))
 	}
 	s.Raw = body
-	return s, json.Unmarshal(body, &s.Status)
+	err = json.Unmarshal(body, &s.Status)
+	var other *json.UnmarshalTypeError
+	if errors.As(err, &other) { // a server of another version: what it says in another way is left out
+		err = nil
+	}
+	return s, err
 }
 
 func dial(path string) (net.Conn, error) { return net.DialTimeout("unix", path, clientPatience) }

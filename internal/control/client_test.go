@@ -17,8 +17,14 @@ func TestOnlyOurListeningSocketsAreFound(t *testing.T) {
 00000000fd3539c2: 00000002 00000000 00010000 0001 01 7642745 @speyside.7.00000000
 malformed
 `
-	if got, want := listening([]byte(table)), []string{"@speyside.27806.dc41e532", "@speyside.7.00000000"}; !slices.Equal(got, want) {
+	if got, want := listening([]byte(table), 0), []string{"@speyside.27806.dc41e532", "@speyside.7.00000000"}; !slices.Equal(got, want) {
 		t.Errorf("found %q", got)
+	}
+	if got, want := listening([]byte(table), 7), []string{"@speyside.7.00000000"}; !slices.Equal(got, want) {
+		t.Errorf("found %q of pid 7", got)
+	}
+	if got := listening([]byte(table), 2); len(got) > 0 {
+		t.Errorf("found %q of pid 2", got)
 	}
 }
 

@@ -4,6 +4,7 @@ package dispatch
 
 import (
 	"slices"
+	"time"
 
 	"speyside.dev/speyside/internal/wire"
 )
@@ -55,6 +56,9 @@ func (p *Port) Exchanges(each func(*Exchange)) {
 		}
 	}
 }
+
+// Age is how long ago the request was put in line.
+func (e *Exchange) Age() time.Duration { return time.Duration(e.port.loop.Clock.Nanos - e.queued) }
 
 // Thread is the kernel's number of the thread that has the request; the worker's word.
 func (e *Exchange) Thread() int { return int(e.port.segment.Slot(e.slot).Thread) }

@@ -62,7 +62,6 @@ type conn struct {
 
 	exchange *dispatch.Exchange
 	check    check // what the request asks of us
-	begun    int64 // when the request was put in line, by the loop's clock
 	facts    http1.RequestFacts
 	framing  http1.Framing
 	composed int   // bytes of our own head before the worker's fields; 0 until composed

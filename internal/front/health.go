@@ -26,6 +26,7 @@ const (
 const (
 	NotReadyDraining  = "draining"
 	NotReadyWorkers   = "no worker is up"
+	NotReadyFull      = "the queue is full"
 	NotReadySaturated = "every slot is in use"
 	NotReadyLoop      = "an event loop does not answer"
 )
@@ -55,6 +56,8 @@ func (l *lane) unready() string {
 		return NotReadyDraining
 	case l.line == nil || l.line.up.Load() == 0:
 		return NotReadyWorkers
+	case l.port.Full():
+		return NotReadyFull
 	case l.port.Saturated():
 		return NotReadySaturated
 	}

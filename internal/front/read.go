@@ -378,7 +378,6 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 	r.ID, r.Timeout = c.lane.front.nextID.Add(1), c.route.Timeout
 	c.facts = http1.RequestFacts{Minor: c.head.Minor, HeadOnly: c.head.HeadOnly, KeepAlive: c.head.KeepAlive}
 	c.lane.values[observe.RequestsTotal]++
-	c.begun = c.lane.loop.Clock.Nanos
 	c.exchange, c.phase = e, phaseReply
 	c.composed, c.sent, c.ended = 0, 0, false
 	e.Submit(r, c)

@@ -142,7 +142,7 @@ func (c *conn) describe(e *dispatch.Exchange, stage dispatch.Stage, worker int) 
 		client = o.Addr
 	}
 	q := Request{ID: c.request.ID, Method: string(method), Path: string(path), Client: string(client), Stage: stage,
-		Worker: worker, Age: time.Duration(c.lane.loop.Clock.Nanos - c.begun)}
+		Worker: worker, Age: e.Age()}
 	if stage == dispatch.StageRunning {
 		q.Thread = e.Thread()
 	}

@@ -425,7 +425,7 @@ var table = []Setting{
 	{
 		Name: "ready_path", Meta: "PATH", Type: String, Default: "/-/ready", Section: SectionHealth, Since: "0.1", Check: aCheckPath,
 		Doc: "Path of the health check that says whether a request that came now would be served. 200, or 503 with the reason: no worker is up, " +
-			"every slot is in use, the server drains. It is compared as `live_path` is.",
+			"the queue is full, every slot is in use, the server drains. It is compared as `live_path` is.",
 		field: func(s *Settings) any { return &s.ReadyPath },
 	},
 	{

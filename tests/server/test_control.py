@@ -214,19 +214,20 @@ def test_stop_now_waits_for_nothing(before: str, gate: Gate) -> None:
 
 
 def test_with_several_servers_status_lists_them_and_an_order_wants_a_choice() -> None:
-    with running("apps.workers", "--name=one") as one, running("apps.workers", "--name=other-7f3a") as other:
+    name = f"other-{os.getpid()}"
+    with running("apps.workers", "--name=one") as one, running("apps.workers", f"--name={name}") as other:
         listed = end_of("status", "--json").stdout.splitlines()
         assert {one.front, other.front} <= {json.loads(line)["pid"] for line in listed}
         for command in ("reload", "stop"):
             ended = end_of(command)
-            assert ended.code == 2 and "[SPY0022]" in ended.stderr and f"{other.front} (other-7f3a)" in ended.stderr
-        assert status(other, "--name=other-7f3a")["pid"] == other.front
+            assert ended.code == 2 and "[SPY0022]" in ended.stderr and f"{other.front} ({name})" in ended.stderr
+        assert status(other, f"--name={name}")["pid"] == other.front
         assert status(one)["name"] == "one"
-        assert end_of("stop", "-n", "other-7f3a").code == 0
+        assert end_of("stop", "-n", name).code == 0
         other.check_end(0)
         assert one.get("/").status == 200
-        ended = end_of("reload", "--name=other-7f3a")
-        assert ended.code == 1 and "no server named other-7f3a is running [SPY0021]" in ended.stderr
+        ended = end_of("reload", f"--name={name}")
+        assert ended.code == 1 and f"no server named {name} is running [SPY0021]" in ended.stderr
 
 
 def test_socket_with_a_path_is_the_users_alone_and_goes_with_the_server(short_path: Path) -> None:

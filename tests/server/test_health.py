@@ -96,6 +96,17 @@ def test_server_is_not_ready_while_no_slot_is_free() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def test_server_is_not_ready_while_the_queue_is_full() -> None:
+    with running("apps.workers", HEALTH, ADMIN, "--queue-limit=2", threads=1) as server:
+        with stopped(server), server.connect() as first, server.connect() as second:
+            first.send(request("GET", "/"))
+            second.send(request("GET", "/"))
+            full = (503, "not ready: the queue is full\n")
+            until(lambda: said(admin(server), "/-/ready") == full, "a full queue", PATIENCE)
+            assert said(server.address(), "/-/ready") == full and said(server.address(), "/-/live") == (200, "ok\n")
+        until(lambda: said(admin(server), "/-/ready") == (200, "ok\n"), "an empty queue", PATIENCE)
+
+
 def test_server_is_not_ready_while_it_loads_and_while_no_worker_is_up(tmp_path: Path, gate: Gate) -> None:
     (tmp_path / "late.py").write_text(
         "import os, time, pathlib\n"
