@@ -98,16 +98,20 @@ func (c *choice) servers() ([]*control.Server, error) {
 		}
 		return []*control.Server{s}, nil
 	}
-	found := control.Find(c.pid, func(pid int, err error) {
-		fmt.Fprintf(c.stderr, "speyside: warning: the server with pid %d does not answer: %s\n", pid, printable(err.Error()))
-	})
+	silent := map[int]error{}
+	found := control.Find(c.pid, func(pid int, err error) { silent[pid] = err })
 	found = slices.DeleteFunc(found, func(s *control.Server) bool {
 		return c.pid != 0 && s.Pid != c.pid || c.name != "" && s.Status.Name != c.name
 	})
-	if len(found) > 0 {
-		return found, nil
+	if len(found) == 1 && silent[found[0].Pid] != nil {
+		return nil, fault.New(fault.ServerSilent, "the server with pid %d does not answer: %w", found[0].Pid, silent[found[0].Pid])
+	}
+	for pid, err := range silent {
+		fmt.Fprintf(c.stderr, "speyside: warning: the server with pid %d does not answer: %s\n", pid, printable(err.Error()))
 	}
 	switch {
+	case len(found) > 0:
+		return found, nil
 	case c.pid != 0:
 		return nil, fault.New(fault.ServerNotFound, "no server with pid %d is running", c.pid)
 	case c.name != "":

@@ -315,6 +315,23 @@ def test_clients_that_leave_while_they_wait_for_a_reload_make_room(tmp_path: Pat
         assert tell(server, "reload").code == 0
 
 
+def test_server_that_is_stopped_is_said_so_by_every_command() -> None:
+    with running("apps.workers") as server:
+        os.kill(server.front, SIGSTOP)
+        try:
+            with ThreadPoolExecutor() as pool:
+                for ended in pool.map(lambda command: tell(server, command), ("status", "reload", "stop")):
+                    assert ended.code == 1 and ended.stdout == ""
+                    assert (
+                        f"the server with pid {server.front} does not answer" in ended.stderr
+                        and "[SPY0023]" in ended.stderr
+                    )
+        finally:
+            os.kill(server.front, SIGCONT)
+        assert server.get("/").status == 200
+        assert status(server)["state"] == "serving"
+
+
 def test_socket_speaks_http() -> None:
     with running("apps.workers") as server:
         assert ask(server, "GET", "/status", "1.0").json["pid"] == server.front
