@@ -109,7 +109,7 @@ func (r *Server) state() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
-	case r.end != nil:
+	case r.stopping != nil:
 		return control.StateDraining
 	case !r.accepting:
 		return control.StateLoading

@@ -2,8 +2,8 @@
 // workers on the user's own Python.
 //
 // Callers need [New] and [Server.Run], which serves until it is told to stop, and [Started], what there is to tell once it serves. The package puts
-// the parts together: settings become the options of front and arbiter. It prints nothing and handles no signal; that is
-// for cmd/speyside.
+// the parts together: settings become the options of front and arbiter. It prints nothing and handles no signal but
+// SIGCHLD; that is for cmd/speyside.
 package speyside
 
 import (

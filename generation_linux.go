@@ -2,6 +2,7 @@ package speyside
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -138,8 +139,13 @@ func (l *load) finish() {
 	select {
 	case <-drained:
 	case <-ctx.Done():
+		l.server.drainCut()
 		l.line.CutShort() // before the first worker dies of it
-		cut()
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			cut()
+		} else { // told to stop at once
+			l.arbiter.Kill()
+		}
 		<-drained
 	}
 }

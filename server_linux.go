@@ -52,7 +52,7 @@ type Server struct {
 	accepting bool
 	addresses []listen.Address
 	loads     map[*load]struct{}
-	end       context.Context // of the drain that ends the server; nil before
+	stopping  *stopping // nil before a drain
 }
 
 // New prepares a server: listeners are open when it returns, unless a script says where to listen. Errors are a [fault.Error]
@@ -151,6 +151,7 @@ func (r *Server) Run(ctx context.Context) error {
 		go r.awaitStop(ctx, alive)
 	}
 	err := r.generations.Wait()
+	r.concluded()
 	r.front.Stop()
 	return errors.Join(err, <-ended)
 }
@@ -162,71 +163,9 @@ func (r *Server) takeName() {
 	}
 }
 
-// awaitStop ends the server in the way it is asked to.
-func (r *Server) awaitStop(ctx, alive context.Context) {
-	select {
-	case <-r.drain:
-		r.finish(ctx)
-	case <-ctx.Done():
-	case <-alive.Done():
-		return
-	}
-	if ctx.Err() != nil {
-		r.cutShort() // before the first worker dies of it
-		r.generations.Kill(nil)
-	}
-}
-
-// Drain has Run answer what was accepted and return. It does not wait, and may be called more than once.
-func (r *Server) Drain() { r.drainOnce.Do(func() { close(r.drain) }) }
-
 // Reload loads the application again beside the one that serves, and gives it the line when it is ready. It does not wait;
 // what became of it is logged.
 func (r *Server) Reload() { r.generations.Reload() }
-
-// finish answers what was accepted, then lets the workers finish, both within graceful_timeout.
-func (r *Server) finish(ctx context.Context) {
-	r.log.Info("drain began", "graceful_timeout", r.settings.GracefulTimeout)
-	end, cancel := context.WithTimeout(ctx, r.settings.GracefulTimeout)
-	defer cancel()
-	r.mu.Lock()
-	r.end = end
-	r.mu.Unlock()
-	r.generations.Stop()
-	if err := r.front.Drain(end); err != nil {
-		r.log.Warn("drain cut short", "why", cause(end))
-		r.cutShort()
-	}
-	r.generations.Retire()
-	ended := make(chan struct{})
-	go func() {
-		_ = r.generations.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-	case <-ctx.Done(): // told to stop at once: a generation before this one may have more time than that
-	}
-}
-
-// cutShort says that workers are ended from now on because the server stops.
-func (r *Server) cutShort() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for l := range r.loads {
-		l.line.CutShort()
-	}
-}
-
-// drainContext is how long a generation that is to end may finish its requests.
-func (r *Server) drainContext() (context.Context, context.CancelFunc) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.end != nil {
-		return context.WithCancel(r.end)
-	}
-	return context.WithTimeout(context.Background(), r.settings.GracefulTimeout)
-}
 
 // loaded begins to accept once the application is there for the first time.
 func (r *Server) loaded(l arbiter.Loaded) {
@@ -257,14 +196,6 @@ func (r *Server) urls() []string {
 		urls = append(urls, url(a))
 	}
 	return urls
-}
-
-// cause says in the operator's words why a drain ended before its time.
-func cause(ctx context.Context) string {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return "graceful_timeout is over"
-	}
-	return "told to stop at once"
 }
 
 // close gives back what the server has of its own, after the loops have ended.

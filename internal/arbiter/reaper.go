@@ -4,11 +4,19 @@ package arbiter
 
 import (
 	"context"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 )
 
-const strayInterval = 5 * time.Second
+const (
+	// strayAgain is how long after a death, and after a look that left a zombie, the reaper looks.
+	strayAgain = 400 * time.Millisecond
+	// strayInterval is how often it looks when it heard of no death.
+	strayInterval = 5 * time.Second
+)
 
 // Reaper takes the status of children that nobody waits for: what workers had started and left behind. One process has one,
 // which all its arbiters share.
@@ -25,12 +33,24 @@ func NewReaper() (*Reaper, error) {
 
 // Run reaps until ctx ends.
 func (r *Reaper) Run(ctx context.Context) {
-	ticker := time.NewTicker(strayInterval)
-	defer ticker.Stop()
-	for {
+	deaths := make(chan os.Signal, 1)
+	signal.Notify(deaths, syscall.SIGCHLD)
+	defer signal.Stop(deaths)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for soon := false; ; {
 		select {
-		case <-ticker.C:
-			r.reap()
+		case <-deaths:
+			if !soon {
+				soon = true
+				timer.Reset(strayAgain)
+			}
+		case <-timer.C:
+			next := strayInterval
+			if soon = r.reap(); soon {
+				next = strayAgain
+			}
+			timer.Reset(next)
 		case <-ctx.Done():
 			return
 		}
@@ -39,14 +59,14 @@ func (r *Reaper) Run(ctx context.Context) {
 
 // reap takes strays. A zombie that is still there at the second look is one; who waits for a child of its own does so
 // sooner. Once there is one, all that come up behind it are strays too, or an application that leaves many would fill the
-// process table.
-func (r *Reaper) reap() {
+// process table. It reports whether a zombie is left.
+func (r *Reaper) reap() bool {
 	for confirmed := false; ; {
 		pid := zombie()
 		confirmed = confirmed || pid == r.last
 		r.last = pid
 		if pid == 0 || !confirmed || r.knows(pid) {
-			return
+			return pid != 0
 		}
 		reapStray(pid)
 	}

@@ -113,6 +113,15 @@ func (f *Front) Accept() {
 	}
 }
 
+// AnnounceDrain has the server say that it is not ready, and every reply that its connection ends. All that comes is still
+// served, on new connections too: balancers have the time until Drain to send their clients elsewhere.
+func (f *Front) AnnounceDrain() {
+	f.draining.Store(true)
+	for _, l := range f.lanes {
+		l.loop.Post(func() { l.leaving = true })
+	}
+}
+
 // Drain stops listening, answers what was accepted, and returns when no connection has a request left, or with the
 // context's error. Idle connections are closed after they have been idle for a second more: a request may be on its way.
 func (f *Front) Drain(ctx context.Context) error {

@@ -56,6 +56,7 @@ type lane struct {
 	refused  refused
 	limits   http1.Limits
 	trusting http1.Limits // of peers that are trusted proxies
+	leaving  bool         // a drain is announced: no connection is kept after its next reply
 	drained  func()       // not nil: draining, and called when nothing is in flight
 }
 
@@ -119,7 +120,7 @@ func (l *lane) newConn() *conn {
 
 // drain lets go of idle connections and calls done when no request is left.
 func (l *lane) drain(done func()) {
-	l.drained = done
+	l.leaving, l.drained = true, done
 	for c := range l.open {
 		if c.phase <= phasePreamble && c.pending() == 0 {
 			l.idle.Set(&c.timer, c)

@@ -243,7 +243,7 @@ func (c *conn) renew() {
 
 // mayStay reports that connections are kept after a reply.
 func (c *conn) mayStay() bool {
-	return c.lane.drained == nil && c.lane.front.options.KeepAlive > 0 && !c.lane.front.crowd.full()
+	return !c.lane.leaving && c.lane.front.options.KeepAlive > 0 && !c.lane.front.crowd.full()
 }
 
 // reset closes so that the client sees the reply incomplete, also where only the connection's end delimits it.

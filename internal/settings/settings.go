@@ -67,6 +67,7 @@ type Settings struct {
 	Timeout         time.Duration // 0: no limit
 	TimeoutGrace    time.Duration
 	GracefulTimeout time.Duration // 0: do not wait
+	DrainDelay      time.Duration
 
 	Health    bool   // checks are answered on Bind
 	LivePath  string // of health checks

@@ -405,6 +405,13 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.GracefulTimeout },
 	},
 	{
+		Name: "drain_delay", Meta: "TIME", Type: Duration, Default: "0s", Section: SectionTimeouts, Since: "0.1", Check: atMostADay,
+		Doc: "How long a stop goes on accepting while it says that it is not ready. Seconds, or a duration such as 1m30s. Load balancers that " +
+			"look at `ready_path` have that time to send their clients elsewhere; who comes all the same is served. `graceful_timeout` " +
+			"begins after it.",
+		field: func(s *Settings) any { return &s.DrainDelay },
+	},
+	{
 		Name: "health", Meta: "on|off", Type: Bool, Default: "off", Section: SectionHealth, Since: "0.1", Check: aSwitch,
 		Doc: "Answer health checks on the addresses of the application. on or off. With on, GET and HEAD of `live_path` and `ready_path` are " +
 			"answered without a worker, whatever the application has there; see operating.md.",

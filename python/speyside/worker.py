@@ -274,6 +274,6 @@ def nothing(number: int, frame: FrameType | None) -> None:
 
 
 def ignore_signals() -> None:
-    """Leave INT and HUP, which a terminal sends to the whole foreground group, to the front."""
-    for number in (signal.SIGINT, signal.SIGHUP):
+    """Leave INT, QUIT and HUP, which a terminal sends to the whole foreground group, to the front."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, nothing)

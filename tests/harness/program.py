@@ -123,10 +123,18 @@ def check(text: str, provoked: bool) -> None:
         assert not found, f"the server wrote {found.group()!r}:\n{text[max(0, found.start() - 2000) :][:12000]}"
 
 
-def spawn(arguments: Sequence[str], env: Mapping[str, str | None], mark: str, cwd: Path) -> subprocess.Popen[bytes]:
-    """Start the program in a session of its own."""
+def spawn(
+    arguments: Sequence[str],
+    env: Mapping[str, str | None],
+    mark: str,
+    cwd: Path,
+    within: Sequence[str] = (),
+    descriptors: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start the program in a session of its own; `within` is a command that runs it, the descriptors are inherited."""
     return subprocess.Popen(
-        command(*arguments),
+        [*within, *command(*arguments)],
+        pass_fds=descriptors,
         cwd=cwd,
         env=environment(env, mark),
         stdin=subprocess.DEVNULL,

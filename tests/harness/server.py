@@ -27,10 +27,18 @@ URL = r"^ {4}((?:http://|unix:)\S+)$"
 class Server:
     """One server: its processes, addresses and output."""
 
-    def __init__(self, arguments: Sequence[str], env: Mapping[str, str | None], cwd: Path, provoked: bool) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str | None],
+        cwd: Path,
+        provoked: bool,
+        within: Sequence[str] = (),
+        descriptors: Sequence[int] = (),
+    ) -> None:
         self.provoked = provoked  # the test makes the application fail
         self._mark = program.new_mark()
-        self.process = program.spawn(arguments, env, self._mark, cwd)
+        self.process = program.spawn(arguments, env, self._mark, cwd, within, descriptors)
         assert self.process.stdout is not None and self.process.stderr is not None
         self.stdout = Output("stdout", self.process.stdout)
         self.stderr = Output("stderr", self.process.stderr)
@@ -184,12 +192,14 @@ def running(
     cwd: Path = TESTS,
     provoked: bool = False,
     code: int = 0,
+    within: Sequence[str] = (),
+    descriptors: Sequence[int] = (),
 ) -> Iterator[Server]:
     """Run a server with an application of tests/apps, and stop it; `provoked` allows the errors of an application."""
     line = [app, *(f"--bind={address}" for address in bind)]
     line += [f"--workers={workers}"] if workers is not None else []
     line += [f"--threads={threads}"] if threads is not None else []
-    server = Server([*line, *arguments], env or {}, cwd, provoked)
+    server = Server([*line, *arguments], env or {}, cwd, provoked, within, descriptors)
     try:
         server.await_banner()
         if workers is not None:

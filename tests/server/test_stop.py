@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGINT, SIGQUIT, SIGTERM
 
 import pytest
 from harness.client import request
@@ -116,6 +117,45 @@ def test_idle_connections_do_not_hold_up_the_stop() -> None:
         assert all(client.gone() for client in idle)
 
 
+def test_idle_connection_is_closed_after_one_second() -> None:
+    with running("apps.replies") as server, server.connect() as client:
+        assert client.get("/").status == 200
+        began = time.monotonic()
+        server.interrupt()
+        assert client.rest() == b""
+        assert 0.9 < time.monotonic() - began < 3
+        server.check_end(0)
+
+
+def test_what_a_drain_did_is_logged(gate: Gate) -> None:
+    with running("apps.replies", threads=2) as server, server.connect() as busy, server.connect() as idle:
+        assert idle.get("/").status == 200
+        begin(server, busy, gate, "a")
+        server.interrupt()
+        server.log(r" drain began graceful_timeout=30s connections=2 requests=1$")
+        assert idle.get("/").status == 200
+        gate.open()
+        assert busy.reply().status == 200
+        server.check_end(0)
+        drained = server.log(r" INFO  drained seconds=\S+ connections=2 requests=2$")
+        assert server.stderr.text().rstrip().endswith(drained)
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["to-the-front", "to-the-group"])
+@pytest.mark.parametrize("draining", [False, True], ids=["serving", "draining"])
+def test_quit_blames_nobody(group: bool, draining: bool, gate: Gate) -> None:
+    with running("apps.replies", workers=2, provoked=True) as server, server.connect() as client:
+        begin(server, client, gate, "never")
+        if draining:
+            server.interrupt()
+            server.log(r" drain began ")
+        (server.interrupt_group if group else server.interrupt)(SIGQUIT)
+        server.check_end(0, seconds=10)
+        assert not answered(client)
+        text = server.stderr.text()
+        assert not re.search(r"zygote died|did not drain in time| drained |worker died", text), text
+
+
 def test_request_on_an_idle_connection_is_answered_while_draining(gate: Gate) -> None:
     with running("apps.replies") as server, server.connect() as busy, server.connect() as idle:
         assert idle.get("/").status == 200
@@ -144,6 +184,7 @@ def test_second_interrupt_stops_at_once(threads: int, group: bool, gate: Gate, s
             server.check_end(0, seconds=5)
             assert not os.path.lexists(path)
             assert not answered(client)
+            assert "did not drain in time" not in server.stderr.text()
 
 
 def test_second_terminate_does_not_cut_the_drain_short(gate: Gate) -> None:
