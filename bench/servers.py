@@ -74,7 +74,7 @@ PEERS = (
         name="waitress",
         distribution="waitress",
         command=(
-            "{bin}/waitress-serve", "--listen=127.0.0.1:{port}", "--threads={slots}", "--connection-limit=1000",
+            "{bin}/waitress-serve", "--listen=127.0.0.1:{port}", "--threads={slots}", "--connection-limit=2000",
             "--asyncore-use-poll", "{app}",
         ),
         why="one process, it has no workers: as many threads as workers × threads; poll instead of select; a "

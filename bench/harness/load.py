@@ -37,6 +37,7 @@ class LoadResult:
     errors: Mapping[str, int] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     workers_seen: int | None = None
+    slow_per_second: float | None = None  # what clients beside the measured ones got done
 
 
 class LoadFailed(Exception):

@@ -1,6 +1,7 @@
 """The comparison as people read it.
 
-Callers need `table` for one scenario and `verdict`, which says of its target: met, not met or not measured. A figure
+Callers need `table` for one scenario and `verdict`, which says of its target: met, not met, void
+or not measured. A figure
 is the median of a server's good rounds; failed rounds are never part of one, and each is shown.
 """
 
@@ -13,7 +14,7 @@ from statistics import median
 
 from harness.metrics import METRICS, Metric
 from harness.rounds import Round
-from scenarios.base import Scenario, Target
+from scenarios.base import Fair, Scenario, Target
 
 OURS = "speyside"
 NOISE = 0.10
@@ -69,6 +70,8 @@ def ratio(summary: Summary, best: Summary | None, metric: Metric) -> float | Non
 def verdict(summaries: dict[str, Summary], target: Target) -> Verdict:
     """Compare as the scenario's target says."""
     metric = target.metric
+    if target.absolute:
+        return absolute(summaries, target)
     peer = summaries.get(target.against) if target.against else best_peer(summaries, metric)
     who = target.against or "best peer"
     goal = f"{metric.title} at most {target.limit:.2f} × {who}"
@@ -86,14 +89,56 @@ def verdict(summaries: dict[str, Summary], target: Target) -> Verdict:
     if ours.good < ours.rounds:
         failed = ours.rounds - ours.good
         return Verdict("not met", f"{goal}: NOT MET, {failed} of {ours.rounds} rounds of {OURS} failed ({figures})")
+    unfair = unfairness(ours, peer, target.fair)
+    if unfair:
+        return Verdict("void", f"{goal}: VOID, {unfair}; {share:.2f} × ({figures})")
     state = "met" if share <= target.limit else "not met"
     return Verdict(state, f"{goal}: {state.upper()}, {share:.2f} × ({figures})")
+
+
+def unfairness(ours: Summary, peer: Summary, fair: Fair | None) -> str | None:
+    """Why the two may not be compared: what Speyside gave up that the peer did not."""
+    if fair is None:
+        return None
+    metric = fair.metric
+    if metric.key not in ours.values or metric.key not in peer.values:
+        return f"{metric.title} is not known of both"
+    mine, theirs = ours.values[metric.key], peer.values[metric.key]
+    if mine >= fair.share * theirs:
+        return None
+    limit = f"{fair.share:.2f} × {peer.server}'s {theirs:.{metric.digits}f}"
+    return f"{metric.title} {mine:.{metric.digits}f} is less than {limit}"
+
+
+def absolute(summaries: dict[str, Summary], target: Target) -> Verdict:
+    """Compare with the limit itself. Unfair to the other figure as seen against the peer that has most of it."""
+    metric = target.metric
+    goal = f"{metric.title} at most {target.limit:.{metric.digits}f}"
+    ours = summaries.get(OURS)
+    if ours is None:
+        return Verdict("not measured", f"{goal}: not measured, {OURS} did not take part")
+    if ours.good < ours.rounds or metric.key not in ours.values:
+        return Verdict(
+            "not met", f"{goal}: NOT MET, {ours.rounds - ours.good} of {ours.rounds} rounds of {OURS} failed"
+        )
+    mine = ours.values[metric.key]
+    peer = best_peer(summaries, target.fair.metric) if target.fair else None
+    unfair = unfairness(ours, peer, target.fair) if peer else None
+    if unfair:
+        return Verdict("void", f"{goal}: VOID, {unfair}; {mine:.{metric.digits}f}")
+    state = "met" if mine <= target.limit else "not met"
+    return Verdict(state, f"{goal}: {state.upper()}, {mine:.{metric.digits}f}")
+
+
+def shown(summaries: dict[str, Summary]) -> list[Metric]:
+    """The columns: the metrics of which this load says something."""
+    return [metric for metric in METRICS if any(metric.key in s.values for s in summaries.values())]
 
 
 def cells(summary: Summary, summaries: dict[str, Summary]) -> list[str]:
     """One row: each figure and its ratio to the best peer's."""
     row = [summary.server]
-    for metric in METRICS:
+    for metric in shown(summaries):
         value = summary.values.get(metric.key)
         share = ratio(summary, best_peer(summaries, metric), metric)
         row.append("–" if value is None else f"{value:,.{metric.digits}f}")
@@ -140,7 +185,7 @@ def table(scenario: Scenario, rounds: Sequence[Round], absent: dict[str, str], s
         f"  workers × threads {scenario.workers} × {scenario.threads}, {where}, rounds {turns}{length}",
         "",
     ]
-    header = ["server"] + [cell for metric in METRICS for cell in (metric.title, "×best")] + ["rounds"]
+    header = ["server"] + [cell for metric in shown(summaries) for cell in (metric.title, "×best")] + ["rounds"]
     lines += grid([header, *(cells(summary, summaries) for summary in summaries.values())])
     lines += [f"not measured {name}: {reason}" for name, reason in absent.items()]
     lines += notes(rounds, scenario.workers)

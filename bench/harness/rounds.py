@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from harness import answers, processes
 from harness.load import LoadFailed, LoadResult
-from harness.metrics import CPU, P50, P99, PSS, RATE
+from harness.metrics import CPU, P50, P99, PSS, RATE, SLOW
 from harness.running import BENCH, NotStarted, Plan, Running, free_port
 from scenarios.base import Scenario
 from servers import Server
@@ -149,13 +149,15 @@ def figures(result: LoadResult, cpu: float, pss: float, speed: bool) -> dict[str
     if result.p50_us is not None and result.p99_us is not None:
         values[P50.key] = result.p50_us / 1000
         values[P99.key] = result.p99_us / 1000
+    if result.slow_per_second is not None:
+        values[SLOW.key] = result.slow_per_second
     return values
 
 
 def trouble(result: LoadResult, scenario: Scenario) -> str | None:
     """Why a loaded round does not count."""
     if result.errors:
-        return "wrk saw " + ", ".join(f"{count} {kind} errors" for kind, count in result.errors.items())
+        return "the load saw " + ", ".join(f"{count} {kind} errors" for kind, count in result.errors.items())
     if not result.requests:
         return "no request was answered"
     if result.bytes < result.requests * len(scenario.expected.body):

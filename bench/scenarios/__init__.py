@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from scenarios import flask_hello, hello, large_reply, memory, upload
+from scenarios import flask_hello, hello, keepalive, large_reply, memory, mixed, upload
 from scenarios.base import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
-    for scenario in (hello.SCENARIO, flask_hello.SCENARIO, upload.SCENARIO, large_reply.SCENARIO, memory.SCENARIO)
+    for scenario in (
+        hello.SCENARIO,
+        flask_hello.SCENARIO,
+        upload.SCENARIO,
+        large_reply.SCENARIO,
+        keepalive.SCENARIO,
+        *mixed.SCENARIOS,
+        memory.SCENARIO,
+    )
 }

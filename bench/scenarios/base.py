@@ -14,12 +14,24 @@ from harness.metrics import Metric
 
 
 @dataclass(frozen=True)
+class Fair:
+    """What must not have been given up for the sake of the target: a figure of which more is better."""
+
+    metric: Metric
+    share: float
+
+
+@dataclass(frozen=True)
 class Target:
-    """Speyside's figure may be at most limit × that of the best peer, or of the one named in against."""
+    """Speyside's figure may be at most limit × that of the best peer, or of the one named in against; with `absolute`,
+    at most limit, whatever the peers have. With `fair`, the comparison is void unless Speyside's other figure is at
+    least that share of the same peer's."""
 
     metric: Metric
     limit: float
     against: str | None = None
+    absolute: bool = False
+    fair: Fair | None = None
 
 
 @dataclass(frozen=True)
