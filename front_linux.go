@@ -45,7 +45,7 @@ func (r *Server) makeFront() (err error) {
 		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody, Timeout: s.Timeout},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
 		AbandonAfter: s.AbandonAfter, Connections: r.connections(), LivePath: live, ReadyPath: ready,
-		Line: dispatch.Bounds{Requests: s.QueueLimit, Time: s.QueueTimeout}, Server: "speyside", Log: r.log,
+		Line: dispatch.Bounds{Requests: s.QueueLimit, Time: s.QueueTimeout}, Server: "speyside", Identify: r.requestID, Log: r.log,
 	}, r.spool, bells)
 	return err
 }

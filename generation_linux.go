@@ -73,7 +73,7 @@ func (l *load) options(python string) arbiter.Options {
 		Ready:    func(worker, _ int) { l.line.WorkerReady(worker) },
 		AllReady: func() { r.generations.Ready(l.number) },
 		Crashed:  func(how string) { r.generations.Crashed(l.number, how) },
-		Dead:     l.line.WorkerDied,
+		Dead:     func(w int, acknowledged func([]arbiter.Request)) { l.line.WorkerDied(w, l.requests(acknowledged)) },
 		Traceback: func(text string) {
 			fmt.Fprint(os.Stderr, text)
 			r.generations.Traceback(l.number, text)
@@ -93,7 +93,15 @@ func (l *load) Returned(worker int, slot, filling uint32) { l.arbiter.Returned(w
 
 // request is a request as the arbiter's records have it.
 func (l *load) request(h dispatch.InHand) arbiter.Request {
-	return arbiter.Request{ID: l.server.requestID(h.ID), Label: h.Request, Client: h.Client, Age: h.Age, Worker: h.Worker, Thread: h.Thread}
+	return arbiter.Request{ID: l.server.requestID(h.ID), Label: h.Request, Client: h.Client, Age: h.Age, Worker: h.Worker, Thread: h.Thread,
+		Note: stageNotes[h.Stage]}
+}
+
+// stageNotes is what the record of a worker's death says of a request that was not simply running.
+var stageNotes = map[dispatch.Stage]string{
+	dispatch.StageQueued:  "not begun: another worker serves it",
+	dispatch.StageLeft:    "its client had left",
+	dispatch.StageOverdue: "it had timed out",
 }
 
 func (l *load) requests(told func([]arbiter.Request)) func([]dispatch.InHand) {

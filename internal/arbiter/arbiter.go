@@ -78,8 +78,9 @@ type Options struct {
 	AllReady func()
 	// Crashed is told of each worker, and of the zygote, that ended without being asked to.
 	Crashed func(how string)
-	// Dead is told when a worker has died. Its number is given to a new process only after acknowledged was called.
-	Dead func(worker int, acknowledged func())
+	// Dead is told when a worker has died. Its number is given to a new process only after acknowledged was called, with what
+	// the worker had in hand.
+	Dead func(worker int, acknowledged func([]Request))
 	// Traceback is given the trimmed traceback of an application that failed to load, before Run returns or it is logged.
 	Traceback func(text string)
 }
@@ -92,29 +93,29 @@ type Arbiter struct {
 	finished chan struct{}
 
 	// What follows belongs to the goroutine of Run.
-	zygote      *zygote   // nil while there is none
-	places      []place   // by worker number
-	restarts    backoff   // of the zygote
-	restarting  bool      // a new zygote is due
-	wasLoaded   bool      // the application was there once: failures from then on are retried
-	allReady    bool      // that many workers as there should be have been ready at once
-	renewing    *worker   // the one whose successor is on its way
-	weary       []*worker // that are to be renewed after it
-	draining    bool
-	done        bool
-	result      error
-	unexplained map[int]*worker // dead workers whose status the zygote has not told yet, by pid
+	zygote     *zygote   // nil while there is none
+	places     []place   // by worker number
+	restarts   backoff   // of the zygote
+	restarting bool      // a new zygote is due
+	wasLoaded  bool      // the application was there once: failures from then on are retried
+	allReady   bool      // that many workers as there should be have been ready at once
+	renewing   *worker   // the one whose successor is on its way
+	weary      []*worker // that are to be renewed after it
+	draining   bool
+	done       bool
+	result     error
+	unrecorded map[*worker]struct{} // that are dead, and of which not all is known yet
 }
 
 // New returns an arbiter that has not started anything.
 func New(options Options) *Arbiter {
 	return &Arbiter{
-		options:     options,
-		log:         options.Log.With("generation", options.Generation),
-		events:      make(chan func()),
-		finished:    make(chan struct{}),
-		places:      make([]place, max(options.Numbers, options.Workers+1)),
-		unexplained: map[int]*worker{},
+		options:    options,
+		log:        options.Log.With("generation", options.Generation),
+		events:     make(chan func()),
+		finished:   make(chan struct{}),
+		places:     make([]place, max(options.Numbers, options.Workers+1)),
+		unrecorded: map[*worker]struct{}{},
 	}
 }
 
@@ -138,8 +139,9 @@ func (a *Arbiter) Run(ctx context.Context) error {
 			a.kill()
 		}
 	}
-	for _, w := range a.unexplained {
-		a.logDeath(w, w.process.reap())
+	for w := range a.unrecorded {
+		w.ask()
+		a.recordNow(w)
 	}
 	return a.result
 }

@@ -36,7 +36,8 @@ type stand struct {
 	dead    []int
 	loaded  int
 	traces  []string
-	hold    bool // keep acknowledgements back
+	inHand  []Request // what every worker that dies has
+	hold    bool      // keep acknowledgements back
 	held    []func()
 }
 
@@ -97,7 +98,8 @@ func (s *stand) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func (s *stand) died(worker int, acknowledged func()) {
+func (s *stand) died(worker int, told func([]Request)) {
+	acknowledged := func() { told(s.inHand) }
 	s.change(func() {
 		s.dead = append(s.dead, worker)
 		if s.hold {
@@ -133,6 +135,13 @@ func (s *stand) waitReady(count int) []readiness {
 func (s *stand) waitLog(text string) {
 	s.t.Helper()
 	s.wait("log "+text, func() bool { return strings.Contains(s.log.String(), text) })
+}
+
+// logged returns the log so far.
+func (s *stand) logged() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
 }
 
 // waitEnd returns the error of Run.
@@ -210,7 +219,9 @@ func TestNumberIsGivenAgainOnlyWhenReclaimed(t *testing.T) {
 	s.change(func() { s.hold = true })
 	kill(t, first.pid, syscall.SIGKILL)
 	s.wait("the death is told", func() bool { return len(s.held) == 1 })
-	s.waitLog("worker reaped")
+	handled := make(chan struct{})
+	s.post(func() { close(handled) })
+	<-handled
 	s.change(func() {
 		if len(s.ready) != 2 {
 			t.Error("a worker has the number of one whose requests are not seen to yet")
@@ -228,6 +239,65 @@ func TestThirdDeathIsDelayedAndLogged(t *testing.T) {
 	}
 	s.waitLog("msg=\"worker delayed\" worker=0 delay=500ms")
 	s.waitReady(4)
+}
+
+func TestCrashLoopBacksOffAtItsOwnNumbers(t *testing.T) {
+	s := begin(t, "worker-dies")
+	for _, delay := range []string{"500ms", "1s", "2s"} {
+		for number := range 2 {
+			s.waitLog(fmt.Sprintf("msg=\"worker delayed\" worker=%d delay=%s", number, delay))
+		}
+	}
+	var dead []int
+	s.change(func() { dead = append(dead, s.dead...) })
+	for _, number := range dead {
+		if number > 1 {
+			t.Errorf("worker %d was tried: its number has no back-off of the others", number)
+		}
+	}
+	if n := len(dead); n > 2*(freeDeaths+3) {
+		t.Errorf("%d deaths", n)
+	}
+}
+
+func TestRecordOfADeathTellsWhatWasInHand(t *testing.T) {
+	s := begin(t, "app", func(o *Options) { o.Workers = 1 })
+	pid := s.waitReady(1)[0].pid
+	s.post(s.sample)
+	inHand := []Request{{ID: "ab-1", Label: "GET /\x1b[31m", Client: "192.0.2.1", Age: 1500 * time.Millisecond, Thread: 7},
+		{ID: "ab-2", Label: "GET /fresh", Thread: 8, Note: "its client had left"}}
+	s.change(func() { s.inHand = inHand })
+	kill(t, pid, syscall.SIGKILL)
+	s.waitReady(2)
+	s.waitLog(fmt.Sprintf("msg=\"worker reaped\" worker=0 pid=%d signal=SIGKILL why=", pid))
+	log := s.logged()
+	for _, want := range []string{"cannot be known", " rss=", "MiB", " in_hand=2 ", "thread 7: GET / [31m for 1.5s, id=ab-1 client=192.0.2.1",
+		"thread 8: GET /fresh for less than 100ms, id=ab-2", "(its client had left)"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the record has no %q", want)
+		}
+	}
+	s.drainIn(patience)
+	if strings.Contains(s.logged(), "killed by this server") {
+		t.Error("nobody was killed by us")
+	}
+}
+
+func TestWhoHangsLeavesTheBackOffOfOthersAlone(t *testing.T) {
+	s := begin(t, "does-not-drain", func(o *Options) {
+		o.Numbers = 12
+		o.GiveUp = func(_ int, told func([]Request)) { told(nil) }
+	})
+	ready := s.waitReady(2)
+	for i := range 3 { // each is given up, and another takes its place before it is killed
+		s.Overdue(Request{Worker: ready[len(ready)-1].worker, Slot: 1, Filling: 1})
+		ready = s.waitReady(3 + i)
+		s.wait("who hung is dead", func() bool { return len(s.dead) == i+1 })
+	}
+	s.wait("three records", func() bool { return strings.Count(s.log.String(), "killed by this server") == 3 })
+	if strings.Contains(s.logged(), "worker delayed") {
+		t.Error("a worker that was replaced already delays another")
+	}
 }
 
 func TestTerminatedWorkerDrainsAndIsReplaced(t *testing.T) {
@@ -261,7 +331,8 @@ func TestDeadZygoteIsReplacedAndItsWorkersRelieved(t *testing.T) {
 		}
 	}
 	s.waitLog("zygote died")
-	if strings.Contains(s.log.String(), "status=unknown") {
+	s.wait("both records", func() bool { return strings.Count(s.log.String(), "worker reaped") == 2 })
+	if strings.Contains(s.logged(), "status=unknown") {
 		t.Error("the front did not wait for its orphans itself")
 	}
 }

@@ -144,6 +144,9 @@ func fakeWorker() {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	say(3, map[string]any{"type": "WorkerReady", "worker": number, "pid": os.Getpid()})
+	if strings.Contains(app, "worker-dies") {
+		os.Exit(3)
+	}
 	if strings.Contains(app, "worker-babbles") {
 		say(3, map[string]any{"type": "WorkerReady", "worker": number + 1, "pid": 1})
 	}

@@ -64,6 +64,7 @@ type fact struct {
 	Worker     int    `json:"worker"`
 	Pid        int    `json:"pid"`
 	Status     int    `json:"status"`
+	Peak       int    `json:"peak"`
 	Requests   int    `json:"requests"`
 	Slot       uint32 `json:"slot"`
 	Filling    uint32 `json:"filling"`

@@ -34,6 +34,7 @@ type Request struct {
 	Thread  int // the kernel's number, as the worker says
 	Slot    uint32
 	Filling uint32 // which use of the slot it is
+	Note    string // what there is to say of it when its worker has died
 }
 
 func (r Request) String() string {

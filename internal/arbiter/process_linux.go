@@ -21,7 +21,8 @@ type process struct {
 	pid   int
 	pidfd *os.File
 
-	status int // as waitpid gives it, or unknownStatus
+	status int   // as waitpid gives it, or unknownStatus
+	peak   int64 // the most bytes it had in RAM
 }
 
 const unknownStatus = -1
@@ -90,15 +91,16 @@ func (p *process) signal(number syscall.Signal) {
 }
 
 // reap returns the status of a dead process if it is our child, which it may become when its parent dies; else
-// unknownStatus.
-func (p *process) reap() int {
+// unknownStatus. The second result is the most bytes that it had in RAM.
+func (p *process) reap() (status int, peak int64) {
 	if p.status == unknownStatus {
-		var status unix.WaitStatus
-		if pid, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil); err == nil && pid == p.pid {
-			p.status = int(status)
+		var wait unix.WaitStatus
+		var usage unix.Rusage
+		if pid, err := unix.Wait4(p.pid, &wait, unix.WNOHANG, &usage); err == nil && pid == p.pid {
+			p.status, p.peak = int(wait), int64(usage.Maxrss)<<10
 		}
 	}
-	return p.status
+	return p.status, p.peak
 }
 
 func (p *process) close() { _ = p.pidfd.Close() }

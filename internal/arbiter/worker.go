@@ -3,23 +3,19 @@
 package arbiter
 
 import (
-	"fmt"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
 	"speyside.dev/speyside/internal/fault"
 )
 
-// statusPatience is how long a death waits to be explained by the zygote before it is logged without its status.
-const statusPatience = time.Second
-
 // place is a worker's number and who has it.
 type place struct {
 	worker     *worker // nil while there is none
 	deaths     backoff
-	delayed    bool // a new worker is due later
+	due        bool // its worker died unasked, and the next one has its back-off: it takes this number again
+	delayed    bool // that one has to wait
 	reclaiming bool // the requests of the dead worker are being seen to
 }
 
@@ -41,11 +37,12 @@ type worker struct {
 	silent    bool // its end of the control socket is closed
 	dead      bool
 	refused   bool  // it misspoke, and is not listened to any more
-	status    int   // as the zygote said
+	killed    bool  // by us
 	rss       int64 // bytes in RAM at the last look; 0 before
+	death     death
 }
 
-// fill spawns the workers that are missing, each at the lowest number that is free.
+// fill spawns the workers that are missing: who follows a worker that died unasked at its number, the others at the lowest free ones.
 func (a *Arbiter) fill() {
 	if z := a.zygote; z == nil || !z.loaded || z.ended || z.dead || a.draining || a.done {
 		return
@@ -55,14 +52,23 @@ func (a *Arbiter) fill() {
 		if a.zygote.alone && at.worker != nil {
 			return // it is the process that would have to be another
 		}
-		if at.delayed || at.worker != nil && !at.worker.leaving() {
+		if at.worker != nil && !at.worker.leaving() {
 			missing--
 		}
 	}
-	for number := range a.places {
-		if at := &a.places[number]; missing > 0 && at.worker == nil && !at.delayed && !at.reclaiming {
-			a.spawn(a.zygote, number)
-			missing--
+	for _, due := range []bool{true, false} {
+		for number := range a.places {
+			at := &a.places[number]
+			if missing <= 0 || at.worker != nil || at.due != due {
+				continue
+			}
+			if !at.delayed && !at.reclaiming {
+				at.due = false
+				a.spawn(a.zygote, number)
+				missing--
+			} else if due { // when its time comes there is another look
+				missing--
+			}
 		}
 	}
 }
@@ -85,7 +91,7 @@ func (a *Arbiter) spawn(z *zygote, number int) {
 	ours, theirs, err := newControl()
 	if err != nil {
 		a.log.Error("worker not spawned", "worker", number, "error", err)
-		a.delay(number)
+		a.delay(number, firstDelay)
 		return
 	}
 	defer theirs.Close()
@@ -93,14 +99,14 @@ func (a *Arbiter) spawn(z *zygote, number int) {
 	if err != nil {
 		ours.close()
 		a.log.Error("worker not spawned", "worker", number, "error", err)
-		a.delay(number)
+		a.delay(number, firstDelay)
 		return
 	}
 	defer dumps.Close()
 	if a.options.Spawning != nil {
 		a.options.Spawning(number)
 	}
-	w := &worker{number: number, zygote: z, control: ours, stacks: stacks, heard: make(chan struct{}), status: unknownStatus}
+	w := &worker{number: number, zygote: z, control: ours, stacks: stacks, heard: make(chan struct{}), death: death{status: unknownStatus}}
 	a.places[number].worker = w
 	go a.hear(w)
 	a.order(z, spawnWorker{Type: "SpawnWorker", Worker: number, Listeners: a.options.Listeners()}, theirs, dumps)
@@ -171,7 +177,7 @@ func (a *Arbiter) spawnFailed(z *zygote, f fact) {
 	w.dead = true
 	w.control.close()
 	_ = w.stacks.Close()
-	a.delay(w.number)
+	a.delay(w.number, firstDelay)
 }
 
 // spawnLate replaces a zygote that does not fork: it hangs, or somebody has stopped it.
@@ -234,47 +240,16 @@ func (a *Arbiter) workerSilent(w *worker) {
 		return
 	}
 	if !w.dead && !w.zygote.alone {
-		process := w.process
-		time.AfterFunc(closeGrace, func() { process.signal(syscall.SIGKILL) })
+		time.AfterFunc(closeGrace, func() { a.post(w.kill) })
 	}
 }
 
-// workerDied has the dead worker's requests seen to, and a new one spawned after.
-func (a *Arbiter) workerDied(w *worker) {
-	if w.dead {
-		return
-	}
-	w.dead = true
-	if a.renewing == w {
-		a.renewing = nil
-	}
-	a.tellLeft(w)
-	at := &a.places[w.number]
-	at.worker, at.reclaiming = nil, true
-	switch {
-	case w.zygote.alone:
-		w.zygote.dead = true
-	case !w.ordered && w.pid != 0:
-		a.delay(w.number)
-	}
-	if w.pid != 0 {
-		a.explain(w)
-	}
-	a.options.Dead(w.number, func() {
-		go a.post(func() {
-			at.reclaiming = false
-			a.fill()
-			a.settle()
-		})
-	})
-	w.control.close()
-	a.renewNext()
-}
-
-// delay counts a death at this number. The next worker is spawned at once, or when its delay is over.
-func (a *Arbiter) delay(number int) {
+// delay counts a death at this number. The next worker is spawned by the next look, or when its delay is over, which is least or
+// more.
+func (a *Arbiter) delay(number int, least time.Duration) {
 	at := &a.places[number]
-	delay := at.deaths.died(time.Now())
+	at.due = true
+	delay := max(least, at.deaths.died(time.Now()))
 	if delay == 0 || a.draining {
 		return
 	}
@@ -286,65 +261,6 @@ func (a *Arbiter) delay(number int) {
 			a.fill()
 		})
 	})
-}
-
-// explain logs the death with its status: ours to ask if the worker's zygote has died, else the zygote tells.
-func (a *Arbiter) explain(w *worker) {
-	status := w.status
-	if status == unknownStatus && w.process != nil {
-		status = w.process.reap()
-	}
-	if status != unknownStatus || w.process == nil || w.zygote != a.zygote {
-		a.logDeath(w, status)
-		return
-	}
-	a.unexplained[w.pid] = w
-	time.AfterFunc(statusPatience, func() {
-		a.post(func() {
-			if a.unexplained[w.pid] == w {
-				a.logDeath(w, w.process.reap())
-			}
-		})
-	})
-}
-
-func (a *Arbiter) workerReaped(f fact) {
-	if w := a.unexplained[f.Pid]; w != nil && w.number == f.Worker {
-		a.logDeath(w, f.Status)
-	} else if w := a.at(f.Worker); w != nil && w.pid == f.Pid {
-		w.status = f.Status
-		if w.process == nil { // it was gone before it could be watched, and now nobody has its memory
-			a.workerDied(w)
-		}
-	}
-}
-
-func (a *Arbiter) logDeath(w *worker, status int) {
-	delete(a.unexplained, w.pid)
-	defer w.stacks.Close()
-	log := a.log.Warn
-	switch {
-	case exitStatus(status) == 0 && w.ordered:
-		log = a.log.Debug
-	case exitStatus(status) == 0 && (w.drained || a.draining || w.zygote.alone): // a script ends when it likes
-		log = a.log.Info
-	}
-	log("worker reaped", append([]any{"worker", w.number, "pid", w.pid}, describe(status)...)...)
-	if !w.ordered && !w.drained && !a.draining && !w.zygote.alone {
-		a.crashed("worker "+strconv.Itoa(w.number)+" died", status)
-	}
-	if w.process != nil && !w.zygote.alone {
-		w.process.close()
-		a.options.Reaper.forget(w.pid)
-	}
-}
-
-// crashed tells of a process that ended without being asked to.
-func (a *Arbiter) crashed(what string, status int) {
-	if a.options.Crashed != nil {
-		how := describe(status)
-		a.options.Crashed(fmt.Sprintf("%s: %s %v", what, how[0], how[1]))
-	}
 }
 
 // countReady tells once that as many workers are ready as there should be.
@@ -386,5 +302,6 @@ func (w *worker) kill() {
 		w.control.dismiss()
 		return
 	}
+	w.killed = true
 	w.process.signal(syscall.SIGKILL)
 }

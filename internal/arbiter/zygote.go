@@ -220,7 +220,7 @@ func (a *Arbiter) zygoteMisspoke(z *zygote, what string) {
 }
 
 func (a *Arbiter) zygoteDied(z *zygote) {
-	status := z.process.reap()
+	status, _ := z.process.reap()
 	a.options.Reaper.forget(z.process.pid)
 	z.process.close()
 	z.control.close()

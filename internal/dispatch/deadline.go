@@ -20,11 +20,12 @@ type Overdue struct {
 	Slot, Fill uint32 // what the worker knows it by
 }
 
-// InHand is a request that an application works on.
+// InHand is a request that a worker has.
 type InHand struct {
 	ID      uint64
 	Request string // method and target
 	Client  string
+	Stage   Stage
 	Age     time.Duration // since it was seen to have started, or gave its last block
 	Worker  int
 	Thread  int // the kernel's number; the worker's word
@@ -74,21 +75,54 @@ func (e *Exchange) keepTime(state slot.State) {
 	}
 }
 
-// inHand describes the request while its receiver is there.
+// label is what a request was, when its receiver has left a worker with it.
+type label struct {
+	id              uint64
+	request, client string
+}
+
+// detach takes the receiver away, and remembers whose request it was while a worker has it.
+func (e *Exchange) detach() Receiver {
+	receiver := e.receiver
+	e.receiver = nil
+	switch e.port.segment.State(e.slot).Kind() {
+	case wire.StateClaimed, wire.StateStarted, wire.StateAbandoned:
+		if receiver != nil {
+			e.was.id = e.id
+			e.was.request, e.was.client = receiver.Label()
+		}
+	}
+	return receiver
+}
+
+// heldBy describes the request if worker w has it: claimed, started, or abandoned and not given back.
+func (e *Exchange) heldBy(w int) (InHand, bool) {
+	state := e.port.segment.State(e.slot)
+	switch state.Kind() {
+	case wire.StateClaimed, wire.StateStarted, wire.StateAbandoned:
+		return e.inHand(), state.Worker() == w
+	}
+	return InHand{}, false
+}
+
+// inHand describes the request.
 func (e *Exchange) inHand() InHand {
 	h := InHand{ID: e.id, Worker: e.port.segment.State(e.slot).Worker(), Thread: int(e.port.segment.Slot(e.slot).Thread)}
 	if e.since != 0 {
 		h.Age = time.Duration(e.port.loop.Clock.Nanos - e.since)
 	}
-	h.Request, h.Client = e.receiver.Label()
+	h.Stage, _ = e.Stage()
+	if e.receiver != nil {
+		h.Request, h.Client = e.receiver.Label()
+	} else if e.was.id == e.id {
+		h.Request, h.Client = e.was.request, e.was.client
+	}
 	return h
 }
 
 // giveUp answers in the application's place, and leaves the slot to the worker, who gives it back some day.
 func (e *Exchange) giveUp(why *fault.Fault) {
-	receiver := e.receiver
-	e.receiver = nil
-	receiver.Failed(e, why)
+	e.detach().Failed(e, why)
 	if e.body != nil && e.body.stream {
 		e.StreamEnd(false)
 	}

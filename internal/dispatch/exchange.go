@@ -27,6 +27,7 @@ type Exchange struct {
 	seen    uint32        // pieces at that time
 	claimed int           // scans that found it claimed and not started
 	overdue bool          // answered in the application's place, which still runs
+	was     label         // once the receiver has left
 
 	state    slot.State // as the front set it last; the generation is what counts
 	attempts int        // the front's own count
@@ -184,7 +185,7 @@ func (e *Exchange) ClientLeft() { atomic.StoreUint32(&e.port.segment.Slot(e.slot
 
 // Leave says that nobody waits for the reply any more: the request is taken out of line, or its worker is told.
 func (e *Exchange) Leave() {
-	e.receiver = nil
+	e.detach()
 	e.ClientLeft()
 	if e.body != nil && e.body.stream {
 		e.StreamEnd(false)
@@ -219,8 +220,7 @@ func (e *Exchange) letGo() {
 
 // abandon ends the exchange for its receiver. The slot stays in quarantine until the worker, which lives, gives it back.
 func (e *Exchange) abandon(why *fault.Fault) {
-	if receiver := e.receiver; receiver != nil {
-		e.receiver = nil
+	if receiver := e.detach(); receiver != nil {
 		receiver.Failed(e, why)
 	}
 	e.letGo()

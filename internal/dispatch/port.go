@@ -263,14 +263,21 @@ func (p *Port) Expired(*loop.Class) {
 // CutShort says that workers are ended from now on because the server stops.
 func (p *Port) CutShort() { p.death = fault.CutAtStop }
 
-// WorkerDied takes back what worker w had. It returns when nothing of this port depends on that worker any more.
-func (p *Port) WorkerDied(w int) {
+// WorkerDied takes back what worker w had, and appends it to all. When it returns, nothing of this port depends on that worker
+// any more.
+func (p *Port) WorkerDied(w int, all []InHand) []InHand {
 	for i := range p.exchanges {
-		if e := &p.exchanges[i]; e.active {
-			e.workerDied(w)
+		e := &p.exchanges[i]
+		if !e.active {
+			continue
 		}
+		if held, is := e.heldBy(w); is {
+			all = append(all, held)
+		}
+		e.workerDied(w)
 	}
 	p.served[w] = 0
 	p.takeHandovers()
 	p.queue.Flush()
+	return all
 }

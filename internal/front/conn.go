@@ -188,7 +188,7 @@ func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 		return
 	}
 	if why != fault.RequestTimedOut {
-		c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
+		c.lane.front.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
 	}
 	c.exchange, c.streamed = nil, false
 	switch {
@@ -205,8 +205,15 @@ func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 
 // Label implements [dispatch.Receiver].
 func (c *conn) Label() (request, client string) {
-	return string(c.label[:c.labelLen]), string(c.request.RemoteAddr)
+	address := c.request.RemoteAddr
+	if o := c.request.Origin; o != nil {
+		address = o.Addr
+	}
+	return string(c.label[:c.labelLen]), string(address)
 }
+
+// identifier is the request's, as the log has it.
+func (c *conn) identifier() string { return c.lane.front.options.Identify(c.request.ID) }
 
 // wait asks for a slot. That it takes long is not the client's doing.
 func (c *conn) wait() {

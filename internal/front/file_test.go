@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/wire"
 )
@@ -245,7 +246,7 @@ func TestFileOfAWorkerThatDiedBeforeItsReplyIsGivenBack(t *testing.T) {
 	fmt.Fprint(c, get)
 	i := w.started(worker)
 	check(t, slottest.HandOver(w.socket(), wire.Handover{Slot: i, Generation: worker.Generation(i), Length: uint64(len(content))}, int(file.Fd())))
-	w.generation.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func([]dispatch.InHand) {})
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 502 {
 		t.Fatalf("got %v", reply)
 	}

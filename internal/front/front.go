@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +40,9 @@ type Options struct {
 	ReadyPath     string
 	Line          dispatch.Bounds // what waits for a worker is held to
 	Server        string          // the Server field's value
-	Log           *slog.Logger
+	// Identify returns the identifier of a request by its number, as logs and applications have it; nil: the number.
+	Identify func(uint64) string
+	Log      *slog.Logger
 }
 
 // Front serves the connections, by the workers of one generation after the other.
@@ -62,6 +65,9 @@ type Front struct {
 // New makes a front with one loop per bell: the eventfds that the workers of every generation ring.
 func New(options Options, spool *spool.Spool, bells []int) (*Front, error) {
 	f := &Front{options: options, spool: spool, routes: newRoutes(options.RootPath, options.Routes, options.Rest)}
+	if options.Identify == nil {
+		f.options.Identify = func(id uint64) string { return strconv.FormatUint(id, 16) }
+	}
 	f.crowd.setLimit(options.Connections)
 	for i, bell := range bells {
 		lane, err := newLane(f, bell)

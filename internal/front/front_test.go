@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/listen"
@@ -297,7 +298,7 @@ func TestUnstartedRequestSurvivesWorkerDeath(t *testing.T) {
 	fmt.Fprint(c, get)
 	w.next(w.join(0)) // claims and dies
 	acknowledged := make(chan struct{})
-	w.generation.WorkerDied(0, func() { close(acknowledged) })
+	w.generation.WorkerDied(0, func([]dispatch.InHand) { close(acknowledged) })
 	<-acknowledged
 	w.work(1, hello)
 	if reply, body := w.read(bufio.NewReader(c)); reply.StatusCode != 200 || body != "Hello World !" {
@@ -319,13 +320,49 @@ func TestRequestTakenButNotClaimedSurvivesWorkerDeath(t *testing.T) {
 	}
 }
 
+func TestDeathTellsWhatTheWorkerHadInHand(t *testing.T) {
+	w := start(t, 1, 2)
+	dying := w.join(0)
+	slots := map[string]uint32{}
+	ask := func(path string) net.Conn {
+		c := w.dial()
+		fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", path)
+		slots[path] = w.next(dying)
+		return c
+	}
+	ask("/claimed")
+	ask("/started")
+	leaves := ask("/left")
+	for _, path := range []string{"/started", "/left"} {
+		dying.Move(slots[path], wire.StateClaimed, wire.StateStarted)
+	}
+	reset(leaves.(*net.TCPConn))
+	for deadline := time.Now().Add(10 * time.Second); dying.Kind(slots["/left"]) != wire.StateAbandoned; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the front did not see the client leave")
+		}
+	}
+	told := make(chan []dispatch.InHand, 1)
+	w.generation.WorkerDied(0, func(all []dispatch.InHand) { told <- all })
+	want := map[string]dispatch.Stage{"GET /claimed": dispatch.StageQueued, "GET /started": dispatch.StageRunning, "GET /left": dispatch.StageLeft}
+	all := <-told
+	for _, held := range all {
+		if stage, known := want[held.Request]; !known || held.Stage != stage || held.Client != "127.0.0.1" || held.ID == 0 || held.Worker != 0 {
+			t.Errorf("got %+v", held)
+		}
+	}
+	if len(all) != len(want) {
+		t.Errorf("told %+v", all)
+	}
+}
+
 func TestSecondUnstartedDeathIs502(t *testing.T) {
 	w := start(t, 1, 2)
 	c := w.dial()
 	fmt.Fprint(c, get)
 	for number := range 2 {
 		w.next(w.join(number))
-		w.generation.WorkerDied(number, func() {})
+		w.generation.WorkerDied(number, func([]dispatch.InHand) {})
 	}
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 502 {
 		t.Fatalf("got %v", reply)
@@ -345,7 +382,7 @@ func TestStartedRequestOfDeadWorkerIs502AndOthersDoNotNotice(t *testing.T) {
 	if reply, _ := w.read(bufio.NewReader(other)); reply.StatusCode != 200 {
 		t.Fatalf("the other got %v", reply)
 	}
-	w.generation.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func([]dispatch.InHand) {})
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 502 {
 		t.Fatalf("got %v", reply)
 	}
@@ -362,7 +399,7 @@ func TestCutReplyIsSeenAsIncomplete(t *testing.T) {
 	worker.Ring(i)
 	reply, err := http.ReadResponse(bufio.NewReader(c), nil)
 	check(t, err)
-	w.generation.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func([]dispatch.InHand) {})
 	if _, err := io.ReadAll(reply.Body); err == nil {
 		t.Fatal("the client took half a reply for a whole one")
 	}
@@ -376,7 +413,7 @@ func TestFinishedReplyOfDeadWorkerIsDelivered(t *testing.T) {
 	i := w.next(worker)
 	worker.Move(i, wire.StateClaimed, wire.StateStarted)
 	hello(worker, i)
-	w.generation.WorkerDied(0, func() {})
+	w.generation.WorkerDied(0, func([]dispatch.InHand) {})
 	if reply, _ := w.read(bufio.NewReader(c)); reply.StatusCode != 200 {
 		t.Fatalf("got %v", reply)
 	}

@@ -75,13 +75,13 @@ func (g *Generation) count(w int, there bool) {
 	g.up.Store(int32(len(g.there)))
 }
 
-// WorkerDied takes back what worker w had, on every loop, and then calls acknowledged: from there on the number may be given to
-// another process.
-func (g *Generation) WorkerDied(w int, acknowledged func()) {
+// WorkerDied takes back what worker w had, on every loop, and then calls acknowledged with it: from there on the number may be
+// given to another process.
+func (g *Generation) WorkerDied(w int, acknowledged func([]dispatch.InHand)) {
 	g.count(w, false)
-	g.onEachLane(func(_ *lane, p *dispatch.Port) { p.WorkerDied(w) }, func() {
+	g.gather(func(p *dispatch.Port, all []dispatch.InHand) []dispatch.InHand { return p.WorkerDied(w, all) }, func(all []dispatch.InHand) {
 		g.segment.ClearWorker(w)
-		acknowledged()
+		acknowledged(all)
 	})
 }
 
@@ -194,7 +194,7 @@ func (c *conn) Stranded(e *dispatch.Exchange) {
 		return
 	}
 	why := fault.NotHandedOver
-	c.lane.front.options.Log.Error("request failed", "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
+	c.lane.front.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
 	c.refuse(why.Status, http1.Reason(why.Status)+"\n")
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/wire"
@@ -167,7 +168,7 @@ func TestUnstartedRequestOfADeadWorkerOfARetiredGenerationMoves(t *testing.T) {
 	retired := make(chan struct{})
 	before.Retire(func() { close(retired) })
 	w.work(0, hello)
-	before.WorkerDied(0, func() {})
+	before.WorkerDied(0, func([]dispatch.InHand) {})
 	if reply, body := w.read(bufio.NewReader(c)); reply.StatusCode != 200 || body != "Hello World !" {
 		t.Fatalf("got %v", reply)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/wire"
@@ -55,7 +56,7 @@ func TestServerIsReadyWhileAWorkerIsUpAndASlotIsFree(t *testing.T) {
 	}
 	w.expectCheck("/-/ready", 200, "ok\n")
 	dead := make(chan struct{})
-	w.generation.WorkerDied(0, func() { close(dead) })
+	w.generation.WorkerDied(0, func([]dispatch.InHand) { close(dead) })
 	<-dead
 	w.expectCheck("/-/ready", 503, "not ready: no worker is up\n")
 }

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/spool"
@@ -238,7 +239,7 @@ func TestReplyOfADeadWorkerIsParkedToo(t *testing.T) {
 			worker.Move(i, wire.StateStarted, wire.StateDone)
 			worker.Ring(i)
 			dead := make(chan struct{})
-			w.generation.WorkerDied(0, func() { close(dead) })
+			w.generation.WorkerDied(0, func([]dispatch.InHand) { close(dead) })
 			<-dead
 			if _, body := w.read(bufio.NewReader(client)); body != string(all) {
 				t.Fatalf("%d bytes instead of %d", len(body), len(all))

@@ -73,7 +73,7 @@ func TestSnapshotTellsWhoHasWhichRequestAndHowFarItIs(t *testing.T) {
 	}
 	hello(worker, running)
 	w.snapshot("a request that was served", func(_ front.Snapshot, line *front.Line) bool { return slices.Equal(line.Served, []uint64{0, 1}) })
-	w.generation.WorkerDied(1, func() {})
+	w.generation.WorkerDied(1, func([]dispatch.InHand) {})
 	w.snapshot("a number that begins anew", func(s front.Snapshot, line *front.Line) bool {
 		return slices.Equal(line.Served, []uint64{0, 0}) && s.Values[observe.RequestsQueued] == 4 && s.Values[observe.RequestsLeft] == 0
 	})

@@ -154,10 +154,11 @@ class Zygote:
         child = self._children.pop(watch)
         os.close(watch)
         try:
-            status = os.waitpid(child.pid, 0)[1]
+            _, status, used = os.wait4(child.pid, 0)
+            peak = used.ru_maxrss
         except ChildProcessError:
-            status = -1  # somebody else has asked: nobody knows
-        self.channel.send("WorkerReaped", worker=child.worker, pid=child.pid, status=status)
+            status, peak = -1, 0  # somebody else has asked: nobody knows
+        self.channel.send("WorkerReaped", worker=child.worker, pid=child.pid, status=status, peak=peak)
 
 
 def warn_of_threads() -> None:

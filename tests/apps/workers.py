@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import sqlite3
@@ -66,6 +67,27 @@ def leave(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     """End the worker."""
     print(f"leaving {os.getpid()}")
     os._exit(7)
+
+
+@application.add("/segfault")
+def crash(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Read where nothing is, in C code."""
+    ctypes.string_at(0)
+    return []
+
+
+@application.add("/abort")
+def abort(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """End as a failed assertion in C code does."""
+    os.abort()
+
+
+@application.add("/hog")
+def hog(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Take memory until there is no more."""
+    taken = []
+    while True:
+        taken.append(b"x" * (1 << 20))
 
 
 @application.add("/exit-begun")

@@ -28,7 +28,7 @@ PATIENCE = 60.0 if SANITIZED else 20.0
 # Whatever a client or an application does, a server never writes this.
 NEVER = re.compile(
     r"^panic: |^fatal error: |^goroutine \d+ \[|^runtime: |unexpected fault address|front panicked|front failed"
-    r"|AddressSanitizer|: runtime error: |UndefinedBehavior|Segmentation fault|^Fatal Python error"
+    r"|AddressSanitizer|: runtime error: |UndefinedBehavior|^Segmentation fault|^Fatal Python error"
     r"|worker failed|misspoke|exit handler failed|cleanup failed|Exception ignored in|sys\.unraisablehook"
     r"|zygote did not|SPY0403|SPY0404",
     re.MULTILINE,

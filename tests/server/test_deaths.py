@@ -7,12 +7,14 @@ import re
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from harness.client import request
 
-from harness import PATIENCE, Client, Gate, Server, Unsound, processes, running, until
+from harness import PATIENCE, SANITIZED, Client, Gate, Server, Unsound, processes, running, until
 
 
 def hold(server: Server, gate: Gate, name: str) -> tuple[Client, int]:
@@ -52,6 +54,116 @@ def test_worker_that_exits_in_a_request_costs_that_request_only(threads: int) ->
         assert pid in before.values() and set(after.values()) - set(before.values())
         for other in others:
             other.close()
+
+
+RECORD = r"^.* worker reaped .*\n( {4}.*\n)*"
+
+
+@pytest.mark.parametrize(("path", "name"), [("/segfault", "SIGSEGV"), ("/abort", "SIGABRT")])
+def test_crash_is_one_record_with_what_each_thread_did_and_the_stack(path: str, name: str, gate: Gate) -> None:
+    with running("apps.workers", workers=1, threads=3, provoked=True) as server:
+        other, pid = hold(server, gate, "other")
+        assert server.get(path + "?why=test").status == 502
+        assert other.reply().status == 502
+        other.close()
+        record = server.log(RECORD)
+        head, *below = record.splitlines()
+        assert f" worker=0 pid={pid} signal={name} " in head and " in_hand=2 " in head and " generation=1" in head
+        assert re.search(r" peak_rss=\d+\.\dMiB ", head)
+        threads = [line for line in below if line.startswith("    thread ")]
+        assert len(threads) == 2
+        crashed = next(line for line in threads if f"GET {path}?why=test for " in line)
+        assert re.search(r"^    thread \d+: GET \S+ for .*, id=[0-9a-f]{8}-[0-9a-f]+ client=127\.0\.0\.1$", crashed)
+        identifier = crashed.partition(" id=")[2].split()[0]
+        assert re.search(rf"request failed id={identifier} .* code=SPY0401", server.stderr.text())
+        assert any("GET /gated?name=other" in line for line in threads)
+        assert "apps/workers.py" in record and ("in crash" in record or "in abort" in record)
+        assert server.stderr.text().count(" worker reaped ") == 1
+        replaced(server, 1, {pid})
+
+
+def test_record_of_a_killed_worker_tells_memory_and_who_it_may_have_been(gate: Gate) -> None:
+    with running("apps.workers", workers=1, provoked=True) as server:
+        held, pid = hold(server, gate, "held")
+        time.sleep(1.2)  # memory is sampled each second
+        os.kill(pid, signal.SIGKILL)
+        assert held.reply().status == 502
+        held.close()
+        record = server.log(RECORD)
+        assert f" pid={pid} signal=SIGKILL why=" in record
+        assert "killed by another process" in record or "cannot be known" in record
+        assert re.search(r" rss=\d+\.\dMiB peak_rss=\d+\.\dMiB in_hand=1 ", record)
+        assert "GET /gated?name=held" in record
+
+
+@contextmanager
+def memory_limit(size: int) -> Iterator[str]:
+    """Be in a control group with this much memory; what is started stays there. Skips where none can be made."""
+    version1 = re.search(r"^\d+:memory:(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE)
+    base = Path("/sys/fs/cgroup/memory" if version1 else "/sys/fs/cgroup")
+    name = version1[1] if version1 else Path("/proc/self/cgroup").read_text().strip().rpartition("::")[2]
+    group = base / f"speyside-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / ("memory.limit_in_bytes" if version1 else "memory.max")).write_text(str(size))
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+    except OSError as error:
+        if group.is_dir():
+            group.rmdir()
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        yield f"/{group.name}"
+    finally:
+        (base / name.lstrip("/") / "cgroup.procs").write_text(str(os.getpid()))
+        until(lambda: not (group / "cgroup.procs").read_text(), "everybody has left the group", PATIENCE)
+        group.rmdir()
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer needs more memory than the group has")
+def test_worker_that_the_kernel_killed_for_want_of_memory_is_said_to_be() -> None:
+    with memory_limit(300 << 20) as group:
+        with running("apps.workers", workers=1, threads=2, provoked=True) as server:
+            pid = server.workers()[0]
+            assert server.get("/hog").status == 502
+            record = server.log(RECORD)
+            why = f"killed by the kernel for want of memory in cgroup {group}, which may have 300.0MiB"
+            assert f' pid={pid} signal=SIGKILL why="{why}" ' in record
+            assert "GET /hog for " in record
+            replaced(server, 1, {pid})
+            assert server.get("/").text == "hello\n"
+
+
+def test_requests_wait_while_no_worker_comes_up(tmp_path: Path) -> None:
+    """Workers crash as soon as they are forked, until somebody has put that right."""
+    broken = tmp_path / "broken"
+    (tmp_path / "crashing.py").write_text(
+        "import os\n"
+        "def die():\n"
+        f"    if os.path.exists({str(broken)!r}):\n"
+        "        os._exit(9)\n"
+        "os.register_at_fork(after_in_child=die)\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [])\n"
+        "    return [b'there']\n"
+    )
+    with running("crashing:app", "--abandon-after=0", workers=2, threads=1, cwd=tmp_path, provoked=True) as server:
+        before = server.workers()
+        broken.touch()
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        server.log(r"worker delayed worker=0 delay=500ms")
+        line = [server.connect() for _ in range(5)]
+        for client in line:
+            client.send(request("GET", "/"))
+        server.log(r"worker delayed worker=0 delay=1s")
+        server.log(r"worker delayed worker=1 delay=1s")
+        assert server.process.poll() is None
+        assert all(client.silent(0.05) for client in line)
+        broken.unlink()
+        assert [client.reply().text for client in line] == ["there"] * 5
+        assert {int(number) for number in re.findall(r"worker delayed worker=(\d+)", server.stderr.text())} == {0, 1}
+        for client in line:
+            client.close()
 
 
 def test_worker_that_dies_in_a_reply_leaves_it_incomplete(gate: Gate) -> None:
