@@ -62,5 +62,6 @@
 #define SPY_REQUEST_TIMED_OUT "SPY0407" /* the application did not answer in time */
 #define SPY_QUEUE_FULL "SPY0408" /* too many requests waited for a worker */
 #define SPY_QUEUE_TIMED_OUT "SPY0409" /* no worker began with the request in time */
+#define SPY_WORKER_TOO_LARGE "SPY0412" /* a worker has more memory than it may */
 
 #endif

@@ -66,6 +66,9 @@ type Options struct {
 	WarmupTimeout time.Duration
 	// DrainPatience is how long a worker that is renewed may take to finish what it has started.
 	DrainPatience time.Duration
+	// Limits end a worker's service, and Served calls told with how many requests each has served, by number.
+	Limits Limits
+	Served func(told func([]uint64))
 	// TimeoutGrace is how long a thread may go on after its request has timed out.
 	TimeoutGrace time.Duration
 	// InHand calls told with what a worker works on, without what is overdue; GiveUp answers it in the worker's place before.
@@ -124,6 +127,9 @@ func New(options Options) *Arbiter {
 func (a *Arbiter) Run(ctx context.Context) error {
 	defer close(a.finished)
 	a.startZygote()
+	if a.options.Limits.names() != "" {
+		go a.keepLooking()
+	}
 	over := ctx.Done()
 	samples := time.NewTicker(sampleEvery)
 	defer samples.Stop()

@@ -28,6 +28,7 @@ func (a *Arbiter) sample() {
 		if w := at.worker; w != nil && w.process != nil && !w.dead {
 			if rss := resident(w.pid); rss > 0 { // one that is about to be noticed dead has none
 				w.rss = rss
+				a.weigh(w)
 			}
 		}
 	}

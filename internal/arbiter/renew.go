@@ -10,13 +10,13 @@ import (
 // Renewing a worker: another one is spawned at a number of its own, and when that is ready the old one drains. One at a time, so
 // that there is never less than the full number at work, and never more than one beside it.
 
-// renew has the worker replaced.
-func (a *Arbiter) renew(w *worker, reason string) {
+// renew has the worker replaced. The fields say more of the reason.
+func (a *Arbiter) renew(w *worker, reason string, fields ...any) {
 	if w.weary || w.leaving() || w.dead || w.zygote.alone || a.draining {
 		return
 	}
 	w.weary = true
-	a.log.Info("worker recycled", "worker", w.number, "pid", w.pid, "reason", reason)
+	a.log.Info("worker recycled", append([]any{"worker", w.number, "pid", w.pid, "reason", reason}, fields...)...)
 	a.weary = append(a.weary, w)
 	a.renewNext()
 }

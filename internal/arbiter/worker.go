@@ -40,6 +40,7 @@ type worker struct {
 	killed    bool  // by us
 	rss       int64 // bytes in RAM at the last look; 0 before
 	death     death
+	allowance allowance
 }
 
 // fill spawns the workers that are missing: who follows a worker that died unasked at its number, the others at the lowest free ones.
@@ -199,6 +200,7 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 	case f.Type == "WorkerReady" && !w.ready && f.Worker == w.number && (w.pid == 0 || f.Pid == w.pid):
 		w.ready = true
 		a.log.Info("worker ready", "worker", w.number, "pid", f.Pid)
+		a.allow(w)
 		if a.options.Ready != nil {
 			a.options.Ready(w.number, f.Pid)
 		}

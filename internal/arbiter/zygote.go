@@ -192,6 +192,9 @@ func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
 		loaded.Workers, loaded.Threads = 1, 1
 	}
 	a.log.Debug("application loaded", "name", loaded.Name, "pid", z.process.pid)
+	if names := a.options.Limits.names(); z.alone && names != "" {
+		a.log.Warn("limits not kept", "settings", names, "reason", "the script serves in its own process, which nothing can replace while it serves")
+	}
 	if a.options.Loaded != nil {
 		a.options.Loaded(loaded)
 	}

@@ -471,6 +471,15 @@ var (
 		About: "The request waited in line for `queue_timeout`, because every thread was busy or no worker was up. The client got a 503 " +
 			"with Retry-After; the application has not seen it.",
 	})
+	// WorkerTooLarge: a worker has more memory than it may.
+	WorkerTooLarge = declare(Fault{
+		Code: "SPY0412", Name: "WorkerTooLarge", Whose: Application, Warning: true,
+		Text: "a worker has more memory than it may",
+		Hint: "find what grows, or raise --max-worker-memory and --max-worker-memory-hard; `speyside status` shows what workers have.",
+		About: "Past `max_worker_memory` a worker is recycled and nothing is lost. Past `max_worker_memory_hard` it was killed: the log names " +
+			"what it had started, which was answered with 502. A worker that is past `max_worker_memory` before its first request " +
+			"serves for a minute at least.",
+	})
 	// NotHandedOver: a request that no worker had claimed could not move to the generation that took over.
 	NotHandedOver = declare(Fault{
 		Code: "SPY0406", Name: "NotHandedOver", Whose: Operator, Status: 503,

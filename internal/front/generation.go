@@ -90,6 +90,19 @@ func (g *Generation) InHand(w int, told func([]dispatch.InHand)) {
 	g.gather(func(p *dispatch.Port, all []dispatch.InHand) []dispatch.InHand { return p.InHand(w, all) }, told)
 }
 
+// Served calls told with how many requests each worker has served, by its number. A number that is given to a new process begins anew.
+func (g *Generation) Served(told func([]uint64)) {
+	var mu sync.Mutex
+	all := make([]uint64, g.segment.Workers)
+	g.onEachLane(func(_ *lane, p *dispatch.Port) {
+		mu.Lock()
+		defer mu.Unlock()
+		for w, n := range p.Served() {
+			all[w] += n
+		}
+	}, func() { told(all) })
+}
+
 // GiveUp answers what worker w works on in its place, and calls told with it.
 func (g *Generation) GiveUp(w int, told func([]dispatch.InHand)) {
 	g.gather(func(p *dispatch.Port, all []dispatch.InHand) []dispatch.InHand { return p.GiveUp(w, all) }, told)

@@ -234,6 +234,10 @@ func (s *Settings) finish() error {
 			return fault.New(fault.SettingInvalid, "setting control_socket is %q (from %s): %s", path, s.Source("control_socket"), tooLong(s.ControlSocket))
 		}
 	}
+	if soft, hard := s.MaxWorkerMemory, s.MaxWorkerMemoryHard; hard != 0 && hard <= soft {
+		return fault.New(fault.SettingInvalid, "setting max_worker_memory_hard is %d (from %s): it must be more than max_worker_memory, %d", hard,
+			s.Source("max_worker_memory_hard"), soft)
+	}
 	if s.LivePath == s.ReadyPath {
 		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
 	}

@@ -31,6 +31,10 @@ type Settings struct {
 	Threads int
 	Loops   int
 
+	MaxRequests, MaxRequestsJitter             int           // 0: no limit
+	MaxWorkerLifetime, MaxWorkerLifetimeJitter time.Duration // 0: no limit
+	MaxWorkerMemory, MaxWorkerMemoryHard       int64         // in bytes; 0: no limit
+
 	HeaderMap string // drop, refuse or dangerous
 	RootPath  string // "" or /path, without a slash at its end
 

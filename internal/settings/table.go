@@ -182,6 +182,50 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.Loops },
 	},
 	{
+		Name: "max_requests", Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Gunicorn: "max_requests", Check: between(0, 1<<30),
+		Doc: "Requests after which a worker is recycled. From 0, which is no limit, to 1073741824. One worker at a time is, and serves on " +
+			"until its successor is ready, so it may serve some more than that; the log says `worker recycled` and the reason. " +
+			"A script that serves in its own process is not recycled.",
+		field: func(s *Settings) any { return &s.MaxRequests },
+	},
+	{
+		Name: "max_requests_jitter", Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Gunicorn: "max_requests_jitter", Check: between(0, 1<<30),
+		Doc: "Most requests that are added to max_requests. Each worker gets a random number of its own from 0 to this, so " +
+			"that they do not reach their limits together.",
+		field: func(s *Settings) any { return &s.MaxRequestsJitter },
+	},
+	{
+		Name: "max_worker_lifetime", Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: aSpan,
+		Doc: "Age at which a worker is recycled. Seconds, or a duration such as 12h, up to 8760h; 0 is no limit. It goes as " +
+			"with max_requests.",
+		field: func(s *Settings) any { return &s.MaxWorkerLifetime },
+	},
+	{
+		Name: "max_worker_lifetime_jitter", Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: aSpan,
+		Doc: "Longest time that is added to max_worker_lifetime. Each worker gets a random time of its own from 0 to this. " +
+			"Seconds, or a duration.",
+		field: func(s *Settings) any { return &s.MaxWorkerLifetimeJitter },
+	},
+	{
+		Name: "max_worker_memory", Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: aMemoryLimit,
+		Doc: "Memory past which a worker is recycled. In bytes or with a unit, such as 300MB, at least 1MB; 0 is no limit. It is the memory that the " +
+			"worker has in RAM (RSS, as in `speyside status`), looked at once a second. It goes as with max_requests: no request is lost.",
+		field: func(s *Settings) any { return &s.MaxWorkerMemory },
+	},
+	{
+		Name: "max_worker_memory_hard", Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: aMemoryLimit,
+		Doc: "Memory past which a worker is killed at once. In bytes or with a unit, as max_worker_memory, and more than that; 0 is no limit. " +
+			"What it had started is lost with 502, and named in the log. It keeps one worker from taking the memory of all, and the kernel from " +
+			"choosing whom to kill.",
+		field: func(s *Settings) any { return &s.MaxWorkerMemoryHard },
+	},
+	{
 		Name: "header_map", Meta: "RULE", Type: String, Default: "drop", Section: SectionRequests, Since: "0.1", Reloadable: true,
 		Gunicorn: "header_map", Check: oneOf(headerMaps...),
 		Doc: "What becomes of request headers whose name has an underscore: drop, refuse or dangerous. In the environ " +

@@ -70,6 +70,18 @@ var (
 	}}
 )
 
+// aSpan is the life of a worker.
+var aSpan = Check{"seconds or a duration such as 12h, from 0 to 8760h", func(value any) bool {
+	d := value.(time.Duration)
+	return d >= 0 && d <= 365*24*time.Hour
+}}
+
+// aMemoryLimit refuses a number that is meant in MB: no Python is as small as that.
+var aMemoryLimit = Check{"0 or a size such as 300MB or 2GB, from 1MB to 1048576GB", func(value any) bool {
+	n := value.(int64)
+	return n == 0 || n >= 1<<20 && n <= 1<<50
+}}
+
 func sizeUpTo(high int64, text string) Check {
 	return Check{"a number of bytes or a size such as 64kB, 10MB or 1GB, from 0 to " + text, func(value any) bool {
 		return value.(int64) >= 0 && value.(int64) <= high

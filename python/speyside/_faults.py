@@ -182,3 +182,6 @@ QUEUE_FULL: Final = "SPY0408"
 
 # No worker began with the request in time.
 QUEUE_TIMED_OUT: Final = "SPY0409"
+
+# A worker has more memory than it may.
+WORKER_TOO_LARGE: Final = "SPY0412"
