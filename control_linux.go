@@ -29,7 +29,7 @@ func (r *Server) openHealth(ctx context.Context) error {
 	s := r.settings
 	options := control.HealthOptions{LivePath: s.LivePath, ReadyPath: s.ReadyPath, Live: r.front.Live, Unready: r.front.Unready, Log: r.log}
 	for _, a := range s.AdminBind {
-		address := listen.Address{Host: a.Host, Port: a.Port, Path: a.Path}
+		address := listen.Address{Host: a.Host, Port: a.Port, Path: a.Path, FD: a.FD}
 		health, err := control.OpenHealth(ctx, address, r.listening(), options)
 		if err != nil {
 			return notListening(address, err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -106,7 +108,7 @@ func underscores(headerMap string) http1.Underscores {
 // listen opens the listeners; connections wait in the backlog until the application is loaded.
 func (r *Server) listen(ctx context.Context, addresses []settings.Address) error {
 	for _, a := range addresses {
-		if _, err := r.open(ctx, listen.Address{Host: a.Host, Port: a.Port, Path: a.Path}); err != nil {
+		if _, err := r.open(ctx, listen.Address{Host: a.Host, Port: a.Port, Path: a.Path, FD: a.FD}); err != nil {
 			return err
 		}
 	}
@@ -114,14 +116,42 @@ func (r *Server) listen(ctx context.Context, addresses []settings.Address) error
 }
 
 func (r *Server) open(ctx context.Context, address listen.Address) (listen.Address, error) {
-	bound, err := r.front.Listen(ctx, address, r.listening())
+	listener, err := r.listener(ctx, address)
 	if err != nil {
-		return bound, notListening(address, err)
+		return address, notListening(address, err)
 	}
+	r.front.Add(listener)
+	bound := listener.Address
 	r.mu.Lock()
 	r.addresses = append(r.addresses, bound)
 	r.mu.Unlock()
 	return bound, nil
+}
+
+// listener is the socket of an address: one that this process was given, or a new one.
+func (r *Server) listener(ctx context.Context, address listen.Address) (*listen.Listener, error) {
+	if given := r.activated[address.FD]; given != nil {
+		delete(r.activated, address.FD)
+		return given, nil
+	}
+	return listen.Open(ctx, address, r.listening())
+}
+
+// addressesWanted are those of --bind, and the sockets of a service manager. Where it has opened some, the default address is not wanted.
+func (r *Server) addressesWanted() []settings.Address {
+	s := r.settings
+	given := slices.Sorted(maps.Keys(r.activated))
+	all := slices.Clone(s.Bind)
+	if len(given) > 0 && !s.Given("bind") || r.script && !s.Given("bind") {
+		all = nil
+	}
+	for _, number := range given {
+		address := settings.Address{Network: "fd", FD: number}
+		if !slices.Contains(all, address) {
+			all = append(all, address)
+		}
+	}
+	return all
 }
 
 func (r *Server) listening() listen.Options {
@@ -170,14 +200,17 @@ func asListener(a listen.Address) arbiter.Listener {
 
 func url(a listen.Address) string {
 	network := "tcp"
-	if a.Path != "" {
+	switch {
+	case a.FD != 0:
+		network = "fd"
+	case a.Path != "":
 		network = "unix"
 	}
 	host := a.Host
 	if host == "" {
 		host = "0.0.0.0"
 	}
-	return settings.Address{Network: network, Host: host, Port: a.Port, Path: a.Path}.URL()
+	return settings.Address{Network: network, Host: host, Port: a.Port, Path: a.Path, FD: a.FD}.URL()
 }
 
 // ownDescriptors is what the front needs besides those of connections and workers: listeners, epolls, the log, health checks, the

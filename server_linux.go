@@ -44,6 +44,8 @@ type Server struct {
 	memory      *arbiter.Memory
 	generations *generation.Succession
 	watched     watched
+	managed     managed
+	activated   map[int]*listen.Listener // that a service manager has opened
 
 	drainOnce sync.Once
 	drain     chan struct{}
@@ -70,6 +72,9 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 			r.close()
 		}
 	}()
+	if err := r.openService(); err != nil {
+		return nil, err
+	}
 	if _, err := r.python(); err != nil {
 		return nil, err
 	}
@@ -86,15 +91,14 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	if err := r.makeFront(); err != nil {
 		return nil, err
 	}
-	if !r.script || s.Given("bind") {
-		if err := r.listen(context.Background(), s.Bind); err != nil {
-			return nil, errors.Join(err, r.front.Close())
-		}
+	if err := r.listen(context.Background(), r.addressesWanted()); err != nil {
+		return nil, errors.Join(err, r.front.Close())
 	}
 	if err := r.openHealth(context.Background()); err != nil {
 		return nil, errors.Join(err, r.front.Close())
 	}
-	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Log: r.log})
+	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(),
+		Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log})
 	return r, nil
 }
 
@@ -147,10 +151,12 @@ func (r *Server) Run(ctx context.Context) error {
 	r.watched.halt = stop
 	r.openControl()
 	r.takeName()
+	r.watchService(alive)
 	if r.generations.Begin() == nil {
 		go r.awaitStop(ctx, alive)
 	}
 	err := r.generations.Wait()
+	over()
 	r.concluded()
 	r.front.Stop()
 	return errors.Join(err, <-ended)
@@ -183,6 +189,7 @@ func (r *Server) loaded(l arbiter.Loaded) {
 		}
 	}
 	r.front.Accept()
+	r.tellServing()
 	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
 		Workers: l.Workers, Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
 }
@@ -201,6 +208,7 @@ func (r *Server) urls() []string {
 // close gives back what the server has of its own, after the loops have ended.
 func (r *Server) close() {
 	r.watched.close()
+	defer r.managed.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var errs []error

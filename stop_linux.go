@@ -32,7 +32,8 @@ func (r *Server) awaitStop(ctx, alive context.Context) {
 	case <-alive.Done():
 		return
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && alive.Err() == nil {
+		r.managed.notifier.Stopping("Stopping at once")
 		r.cutShort() // before the first worker dies of it
 		r.generations.Kill(nil)
 	}
@@ -49,6 +50,7 @@ func (r *Server) finish(ctx context.Context) {
 		delay = 0
 	}
 	r.mu.Unlock()
+	r.managed.notifier.Stopping("Answering what was accepted")
 	r.front.AnnounceDrain()
 	s.before = r.count()
 	fields := []any{"graceful_timeout", r.settings.GracefulTimeout, "connections", s.before[observe.Connections], "requests", inHand(&s.before)}

@@ -42,6 +42,21 @@ var (
 		About: "The address is not one of this machine, the host name has no address, the port is below 1024 and the user may not " +
 			"use it, or the directory of a Unix socket does not exist or may not be written.",
 	})
+	// PidFileHeld: another process lives whose pid the file has.
+	PidFileHeld = declare(Fault{
+		Code: "SPY0016", Name: "PidFileHeld", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the pid file is that of another process",
+		Hint: "stop that process, or choose another file with --pid.",
+		About: "The file of `pidfile` has the pid of a process that runs and is not younger than the file: most likely the same server, started a " +
+			"second time. A file that was left by a process that has ended is replaced.",
+	})
+	// PidFileNotWritten: the file cannot be made.
+	PidFileNotWritten = declare(Fault{
+		Code: "SPY0017", Name: "PidFileNotWritten", Whose: Operator, Exit: ExitConfiguration,
+		Text:  "the pid file could not be written",
+		Hint:  "choose a file in a directory that exists and that the server's user may write, with --pid.",
+		About: "The pid is written to a file beside it, which then takes its place, so the user must be allowed to make files in that directory.",
+	})
 	// PythonNotFound: there is no Python to run the application with.
 	PythonNotFound = declare(Fault{
 		Code: "SPY0005", Name: "PythonNotFound", Whose: Operator, Exit: ExitConfiguration,

@@ -102,10 +102,15 @@ func (f *Front) Listen(ctx context.Context, address listen.Address, options list
 	if err != nil {
 		return listen.Address{}, err
 	}
+	f.Add(listener)
+	return listener.Address, nil
+}
+
+// Add has connections come from a listener that is open already, from Accept on.
+func (f *Front) Add(listener *listen.Listener) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.listeners = append(f.listeners, listener)
-	return listener.Address, nil
 }
 
 // Accept begins to take connections from all listeners.

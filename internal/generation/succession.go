@@ -36,6 +36,9 @@ type Options struct {
 	Probation time.Duration
 	// Workers is how many a generation has; that many crashes during probation, three at most, bring back the one before.
 	Workers int
+	// Began and Settled are called when a reload begins, and when it is known what became of it; they must not block.
+	Began   func(number int)
+	Settled func(Outcome)
 	Log     *slog.Logger
 }
 
@@ -78,6 +81,9 @@ type Succession struct {
 
 // New returns a succession without generations.
 func New(options Options) *Succession {
+	if options.Began == nil {
+		options.Began, options.Settled = func(int) {}, func(Outcome) {}
+	}
 	return &Succession{options: options, all: map[int]*generation{}, ended: make(chan struct{})}
 }
 
@@ -135,6 +141,7 @@ func (s *Succession) reloadSoon() {
 func (s *Succession) reload() {
 	s.again = false
 	s.options.Log.Info("reload began", "generation", s.last+1)
+	s.options.Began(s.last + 1)
 	g, err := s.start()
 	if err != nil {
 		s.refused(s.last, err)
@@ -161,6 +168,7 @@ func (s *Succession) Ready(number int) {
 	g.Enter()
 	g.outcome = Outcome{Generation: number, At: time.Now()}
 	s.outcome = g.outcome
+	s.options.Settled(s.outcome)
 	s.options.Log.Info("generation took over", "generation", number, "after", time.Since(g.begun).Round(time.Millisecond))
 	s.trial = time.AfterFunc(s.options.Probation, func() { s.proved(g) })
 	if s.again {
@@ -234,6 +242,7 @@ func (s *Succession) refused(number int, err error) {
 	if g := s.all[number]; g != nil {
 		s.outcome.Traceback = g.traceback
 	}
+	s.options.Settled(s.outcome)
 	s.tell(number, s.outcome)
 	fields := []any{"generation", number, "error", err, "serving", s.current.number, "code", s.outcome.Code}
 	if s.outcome.Hint != "" {

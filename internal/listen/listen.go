@@ -18,11 +18,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Address is where to listen: a host and port, or the path of a Unix socket.
+// Address is where to listen: a host and port, the path of a Unix socket, or a descriptor that this process was given.
 type Address struct {
 	Host string // name or IP address; empty for all IPv4 addresses
 	Port int    // 0: the kernel chooses
 	Path string // of a Unix socket, if not empty
+	FD   int    // of a listening socket, if not 0
 }
 
 // Options are the same for all sockets.
@@ -43,6 +44,9 @@ var ErrInUse = errors.New("address already in use")
 
 // Open binds and listens. A name that stands for several addresses is bound to the first, IPv4 before IPv6.
 func Open(ctx context.Context, address Address, options Options) (*Listener, error) {
+	if address.FD != 0 {
+		return Adopt(address.FD)
+	}
 	if address.Path != "" {
 		return openUnix(address, options)
 	}

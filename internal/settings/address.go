@@ -10,30 +10,37 @@ import (
 
 // Address is one address to listen on.
 type Address struct {
-	Network string // "tcp" or "unix"
+	Network string // "tcp", "unix" or "fd"
 	Host    string // tcp: an IP address or a host name, in lower case, without brackets
 	Port    int    // tcp: 0 lets the kernel choose
 	Path    string // unix: the socket's path
+	FD      int    // fd: the number of a descriptor
 }
 
 // defaultPort is the port of an address that has none, as in gunicorn.
 const defaultPort = 8000
+
+// firstFD is the first descriptor that is not a standard stream.
+const firstFD = 3
 
 // maxUnixPath is the longest path of a Unix socket on Linux (sun_path less its final NUL).
 const maxUnixPath = 107
 
 // String returns the address as ParseBind reads it.
 func (a Address) String() string {
-	if a.Network == "unix" {
+	switch a.Network {
+	case "unix":
 		return "unix:" + a.Path
+	case "fd":
+		return "fd://" + strconv.Itoa(a.FD)
 	}
 	return net.JoinHostPort(a.Host, strconv.Itoa(a.Port))
 }
 
 // URL returns an address that a browser opens: of every address of the machine, localhost. A Unix socket has none;
-// for it URL returns String.
+// for it URL returns String, and for a descriptor.
 func (a Address) URL() string {
-	if a.Network == "unix" {
+	if a.Network != "tcp" {
 		return a.String()
 	}
 	host := a.Host
@@ -49,11 +56,18 @@ func (a Address) URL() string {
 	return "http://" + strings.ReplaceAll(net.JoinHostPort(host, strconv.Itoa(a.Port)), "%", "%25")
 }
 
-// ParseBind reads an address in gunicorn's forms: HOST, HOST:PORT, :PORT, [IPv6], [IPv6]:PORT, unix:PATH; tcp:// and
+// ParseBind reads an address in gunicorn's forms: HOST, HOST:PORT, :PORT, [IPv6], [IPv6]:PORT, unix:PATH, fd://NUMBER; tcp:// and
 // unix:// in front are allowed.
 func ParseBind(text string) (Address, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
 		return parseUnix(strings.TrimPrefix(path, "//"))
+	}
+	if number, ok := strings.CutPrefix(text, "fd://"); ok {
+		fd, err := strconv.Atoi(number)
+		if err != nil || fd < firstFD || fd > 1<<20 {
+			return Address{}, fmt.Errorf("%q is no number of an inherited descriptor: it must be an integer from %d", number, firstFD)
+		}
+		return Address{Network: "fd", FD: fd}, nil
 	}
 	text = strings.TrimPrefix(text, "tcp://")
 	host, port, err := splitHostPort(text)

@@ -241,6 +241,9 @@ func (s *Settings) finish() error {
 	if s.LivePath == s.ReadyPath {
 		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
 	}
+	if s.PidFile != "" {
+		s.PidFile = absolute(s.Chdir, s.PidFile)
+	}
 	if err := s.finishBind("bind", s.Bind, nil); err != nil {
 		return err
 	}
@@ -253,7 +256,7 @@ func (s *Settings) finishBind(name string, addresses, others []Address) error {
 		if a.Network == "unix" {
 			addresses[i].Path = absolute(s.Chdir, a.Path)
 		}
-		why, taken := "", a.Port+len(a.Path) != 0
+		why, taken := "", a.Port+len(a.Path)+a.FD != 0
 		switch {
 		case len(addresses[i].Path) > maxUnixPath:
 			why = tooLong(addresses[i].Path)

@@ -77,6 +77,7 @@ type Settings struct {
 	LivePath  string // of health checks
 	ReadyPath string
 
+	PidFile       string // absolute; empty: none
 	ControlSocket string // ControlOff, control.Abstract, or an absolute path
 
 	LogLevel slog.Level

@@ -138,9 +138,9 @@ var table = []Setting{
 		Name: "bind", Short: "b", Meta: "ADDRESS", Type: Addresses, Default: "127.0.0.1:8000",
 		DefaultText: "127.0.0.1:8000, or 0.0.0.0:$PORT", Section: SectionAddresses, Since: "0.1",
 		Env: "PORT", fromEnv: func(port string) string { return "0.0.0.0:" + port }, Gunicorn: "bind", Check: anAddress,
-		Doc: "Where to listen: HOST:PORT, :PORT, [IPv6]:PORT, HOST or unix:PATH; repeatable. The port is 8000 where there is none, " +
+		Doc: "Where to listen: HOST:PORT, :PORT, [IPv6]:PORT, HOST, unix:PATH or fd://N; repeatable. The port is 8000 where there is none, " +
 			"0 lets the kernel choose; `:PORT` is every IPv4 address of the machine. In the environment, several are separated by " +
-			"commas. An address that another server has is refused with exit code 1.",
+			"commas. fd://N is a listening socket that was inherited; those of a service manager's socket units are listened on in any case, and alone where no address is given. An address that another server has is refused with exit code 1.",
 		field: func(s *Settings) any { return &s.Bind },
 	},
 	{
@@ -486,6 +486,13 @@ var table = []Setting{
 			"files, and `speyside status` finds them; a socket with a path has mode 0600. Either obeys the user of the server and root alone. When it " +
 			"cannot be made the log says so, and the server serves.",
 		field: func(s *Settings) any { return &s.ControlSocket },
+	},
+	{
+		Name: "pidfile", Flag: "pid", Short: "p", Meta: "PATH", Type: Path, DefaultText: "none", Section: SectionControl, Since: "0.1",
+		Gunicorn: "pidfile", Check: notEmpty,
+		Doc: "File that has the pid of the server while it runs. A relative path starts at `chdir`. It is written whole before the application " +
+			"is loaded, and removed at the end. A file with the pid of another process that runs is left alone, and the program exits with code 1.",
+		field: func(s *Settings) any { return &s.PidFile },
 	},
 	{
 		Name: "proc_name", Flag: "name", Short: "n", Meta: "NAME", Type: String, DefaultText: "the application", Section: SectionControl,

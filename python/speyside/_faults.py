@@ -48,6 +48,12 @@ PREAMBLE_INVALID: Final = "SPY0014"
 # A peer that is no proxy of ours spoke the PROXY protocol.
 PREAMBLE_FORBIDDEN: Final = "SPY0015"
 
+# The pid file is that of another process.
+PID_FILE_HELD: Final = "SPY0016"
+
+# The pid file could not be written.
+PID_FILE_NOT_WRITTEN: Final = "SPY0017"
+
 # The control socket could not be made.
 CONTROL_NOT_MADE: Final = "SPY0020"
 

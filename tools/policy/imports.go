@@ -15,7 +15,7 @@ const module = "speyside.dev/speyside"
 var ladder = map[string]int{
 	"wire": 0, "fault": 0, "authority": 0, "cgroup": 0,
 	"settings": 1, "slot": 1, "loop": 1, "listen": 1, "spool": 1, "observe": 1, "proxy": 1,
-	"dispatch": 2, "arbiter": 2, "http1": 2, "generation": 2,
+	"dispatch": 2, "arbiter": 2, "http1": 2, "generation": 2, "service": 2,
 	"front": 3, "control": 3,
 }
 
