@@ -20,6 +20,8 @@ const (
 	stackPatience = time.Second
 	// dumpPatience is how long a thread may take to write its stack after a signal.
 	dumpPatience = 200 * time.Millisecond
+	// dumpPause is how long it writes nothing when it has come to the end of that.
+	dumpPause = 10 * time.Millisecond
 	// lookAgain is how often a worker that waits for its other threads is looked at.
 	lookAgain = 100 * time.Millisecond
 )
@@ -125,15 +127,33 @@ func (a *Arbiter) giveUp(o *overdue, others []Request) {
 		a.tell(o.Request, w.pid, "", "its worker has died")
 		return
 	}
+	beside := ""
+	if len(others) > 0 {
+		beside = "; beside it: " + labels(others)
+	}
+	if stopped(w.pid) { // it writes nothing, and when it wakes it may claim: nobody gains by waiting
+		a.tell(o.Request, w.pid, "", "the process was stopped by a signal; it was killed"+beside)
+		w.kill()
+		return
+	}
 	w.dump(o.Thread)
-	time.AfterFunc(dumpPatience, func() {
+	a.awaitDump(w, "", time.Now().Add(dumpPatience), func(stack string) {
+		a.tell(o.Request, w.pid, stack, "the GIL is held in C code; the worker was killed"+beside)
+		w.kill()
+	})
+}
+
+// awaitDump calls done with what a thread has written of its stack, as soon as it writes no more: a worker that has got hold of its GIL
+// again must not claim what it is killed with.
+func (a *Arbiter) awaitDump(w *worker, stack string, latest time.Time, done func(stack string)) {
+	time.AfterFunc(dumpPause, func() {
 		a.post(func() {
-			note := "the GIL is held in C code, or the process is stopped; the worker was killed"
-			if len(others) > 0 {
-				note += "; beside it: " + labels(others)
+			more := w.dumped()
+			if stack += more; more == "" && stack != "" || time.Now().After(latest) {
+				done(stack)
+				return
 			}
-			a.tell(o.Request, w.pid, w.dumped(), note)
-			w.kill()
+			a.awaitDump(w, stack, latest, done)
 		})
 	})
 }

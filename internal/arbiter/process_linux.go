@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -105,17 +106,32 @@ func (p *process) reap() (status int, peak int64) {
 
 func (p *process) close() { _ = p.pidfd.Close() }
 
-// parentOf reads the parent from /proc/PID/stat, whose second field is the name in parentheses.
+// parentOf returns the parent of a process.
 func parentOf(pid int) (int, error) {
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	fields, err := statOf(pid)
 	if err != nil {
 		return 0, err
 	}
+	return strconv.Atoi(string(fields[1]))
+}
+
+// stopped reports that a signal or a debugger has stopped the process.
+func stopped(pid int) bool {
+	fields, err := statOf(pid)
+	return err == nil && strings.ContainsAny(string(fields[0]), "Tt")
+}
+
+// statOf reads /proc/PID/stat from the third field on, the state: the second is the name in parentheses.
+func statOf(pid int) ([][]byte, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil, err
+	}
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 2 {
-		return 0, fmt.Errorf("reading the parent of process %d: malformed", pid)
+		return nil, fmt.Errorf("reading the state of process %d: malformed", pid)
 	}
-	return strconv.Atoi(string(fields[1]))
+	return fields, nil
 }
 
 // zombie returns the pid of a dead child that nobody has waited for, or 0.

@@ -58,7 +58,7 @@ def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
     """Print the request's name, so that the test can count how often it was served, and take a moment."""
     name = query(environ)["name"]
     print(f"served {name}.")
-    time.sleep(0.002)
+    time.sleep(float(query(environ).get("pause", 0.002)))
     return text(start_response, name)
 
 
