@@ -101,13 +101,17 @@ class Load:
         assert {name for name, status in self.statuses.items() if status == 200} <= set(served)
 
 
+def is_stopped(pid: int) -> bool:
+    """Say whether every thread of the process has stopped."""
+    return all(processes.state(int(task)) == "T" for task in os.listdir(f"/proc/{pid}/task"))
+
+
 def stop_where(slots: Slots, worker: int, pid: int, kind: int) -> dict[int, int]:
     """Stop the worker again and again until it has slots of this kind, and leave it so."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         os.kill(pid, signal.SIGSTOP)
-        tasks = [int(task) for task in os.listdir(f"/proc/{pid}/task")]
-        until(lambda: all(processes.state(task) == "T" for task in tasks), "a stopped worker", PATIENCE)
+        until(lambda: is_stopped(pid), "a stopped worker", PATIENCE)
         found = slots.of(worker, kind)
         if found:
             return found
