@@ -45,7 +45,7 @@ func (r *Server) openControl() {
 	if r.settings.ControlSocket == settings.ControlOff {
 		return
 	}
-	socket, err := control.Open(r.settings.ControlSocket, control.Options{Status: r.status, Reload: r.awaitReload, Stop: r.stop, Log: r.log})
+	socket, err := control.Open(r.settings.ControlSocket, control.Options{Status: r.status, Reload: r.awaitReload, Scale: r.Scale, Stop: r.stop, Log: r.log})
 	if err != nil {
 		r.log.Warn("control socket not made", "path", r.settings.ControlSocket, "error", err, "code", fault.ControlNotMade.Code,
 			"hint", fault.ControlNotMade.Hint)

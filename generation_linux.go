@@ -33,8 +33,12 @@ type load struct {
 	retired    chan struct{} // closed when no loop has anything of the segment any more
 }
 
-// numbers is how many worker numbers a generation has: who leaves keeps its own until it is gone, beside who replaces it.
-func numbers(workers int) int { return 2*workers + 8 }
+// mostWorkers is to how many a server that began with workers can be scaled.
+func mostWorkers(workers int) int { return max(2*workers, 16) }
+
+// numbers is how many worker numbers a generation has: who leaves keeps its own until it is gone, beside who replaces it. A number
+// without a worker costs address space alone.
+func numbers(workers int) int { return 2*mostWorkers(workers) + 8 }
 
 // makeLoad looks for everything anew: the interpreter and the directory may be behind symbolic links that now lead elsewhere.
 func (r *Server) makeLoad(number int) (generation.Load, error) {
@@ -44,7 +48,7 @@ func (r *Server) makeLoad(number int) (generation.Load, error) {
 	}
 	l := &load{server: r, number: number, retired: make(chan struct{})}
 	perLoop := max(64, slots/r.settings.Loops/64*64)
-	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings.Loops, Ports: r.settings.Loops, Workers: numbers(r.workers()),
+	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings.Loops, Ports: r.settings.Loops, Workers: numbers(r.begunWith()),
 		Threads: r.threads(), FrontBlocks: frontBlocks, LargeBlocks: largeBlocks, Generation: number})
 	if err != nil {
 		return nil, fault.New(fault.SegmentNotMade, "%w", err)
@@ -62,7 +66,7 @@ func (l *load) options(python string) arbiter.Options {
 	r, s := l.server, l.server.settings
 	return arbiter.Options{
 		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
-		ScriptName: s.RootPath, Boot: r.boot, Warmup: s.Warmup, WarmupTimeout: s.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.workers()), Threads: r.threads(),
+		ScriptName: s.RootPath, Boot: r.boot, Warmup: s.Warmup, WarmupTimeout: s.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith()), Threads: r.threads(),
 		TimeoutGrace: s.TimeoutGrace,
 		InHand:       func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
 		GiveUp:       func(w int, told func([]arbiter.Request)) { l.line.GiveUp(w, l.requests(told)) },
@@ -160,6 +164,9 @@ func (l *load) finish() {
 		<-drained
 	}
 }
+
+// Scale implements [generation.Load].
+func (l *load) Scale(workers int) { l.arbiter.Scale(workers) }
 
 // Kill implements [generation.Load].
 func (l *load) Kill() { l.arbiter.Kill() }

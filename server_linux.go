@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,6 +48,10 @@ type Server struct {
 	managed     managed
 	activated   map[int]*listen.Listener // that a service manager has opened
 
+	scaled  atomic.Int32 // how many workers there should be
+	alone   atomic.Bool  // the application is a script that serves in its own process
+	scaling sync.Mutex
+
 	drainOnce sync.Once
 	drain     chan struct{}
 
@@ -64,6 +69,7 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	level.Set(s.LogLevel)
 	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), settings: s, started: started, begun: time.Now(), script: isScript(s.App), drain: make(chan struct{}),
 		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
+	r.scaled.Store(int32(r.begunWith()))
 	// With a spare processor for each loop that waits behind the scheduler's back, and one more, the goroutines that the
 	// loops start do not wait for them.
 	runtime.GOMAXPROCS(s.Loops + 2)
@@ -102,8 +108,11 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	return r, nil
 }
 
-// workers and threads are 1 for a script unless somebody asked for more: it may keep state in globals.
-func (r *Server) workers() int {
+// workers is how many there should be now.
+func (r *Server) workers() int { return int(r.scaled.Load()) }
+
+// begunWith and threads are 1 for a script unless somebody asked for more: it may keep state in globals.
+func (r *Server) begunWith() int {
 	if r.script && !r.settings.Given("workers") {
 		return 1
 	}
@@ -175,6 +184,7 @@ func (r *Server) Reload() { r.generations.Reload() }
 
 // loaded begins to accept once the application is there for the first time.
 func (r *Server) loaded(l arbiter.Loaded) {
+	r.alone.Store(l.Alone)
 	r.mu.Lock()
 	accepting := r.accepting
 	r.accepting = true

@@ -23,5 +23,8 @@ func (r *Server) Run(context.Context) error { return fault.New(fault.PlatformNot
 // Drain does nothing.
 func (r *Server) Drain() {}
 
+// ScaleBy does nothing.
+func (r *Server) ScaleBy(int) {}
+
 // Reload does nothing.
 func (r *Server) Reload() {}

@@ -48,6 +48,7 @@ type server struct {
 
 var signals = map[string]syscall.Signal{
 	"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "QUIT": syscall.SIGQUIT, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
+	"TTIN": syscall.SIGTTIN, "TTOU": syscall.SIGTTOU,
 }
 
 // bannerURL is a line of the banner with nothing but an address.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -24,6 +25,7 @@ type command struct {
 	run           func(*choice, io.Writer) error
 	flag          string // its own, a switch
 	flagSays      string
+	argument      string // what its one argument is, in the usage; empty: it takes none
 }
 
 // choice is which server is meant, and how.
@@ -32,6 +34,7 @@ type choice struct {
 	name   string
 	socket string
 	flag   bool      // the command's own
+	given  string    // its argument
 	stderr io.Writer // for what concerns other servers
 }
 
@@ -52,6 +55,7 @@ func commands() []command {
 	return []command{
 		{name: "status", summary: "show what a server is doing now", run: status, flag: "json", flagSays: "one JSON object for each server, a line each"},
 		{name: "reload", summary: "load the application again, and tell what became of it", run: reload},
+		{name: "scale", summary: "have a server run that many workers from now on", run: scale, argument: "WORKERS"},
 		{name: "stop", summary: "have a server finish what it accepted and end", run: stop, flag: "now", flagSays: "end at once"},
 	}
 }
@@ -74,10 +78,14 @@ func (c *command) do(args []string, env func(string) string, stdout, stderr io.W
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
-		fmt.Fprintf(stdout, "Usage: speyside %s [flags]\n\n%s.\n\n%s", c.name, strings.ToUpper(c.summary[:1])+c.summary[1:], flags.FlagUsages())
+		fmt.Fprintf(stdout, "Usage: speyside %s [flags]\n\n%s.\n\n%s", strings.TrimSpace(c.name+" "+c.argument), strings.ToUpper(c.summary[:1])+c.summary[1:], flags.FlagUsages())
 		return errCommandHelp
 	case err != nil:
 		return fault.New(fault.Usage, "%w", err)
+	case c.argument != "" && flags.NArg() == 1:
+		chosen.given = flags.Arg(0)
+	case c.argument != "":
+		return fault.New(fault.Usage, "speyside %s takes one argument, %s", c.name, c.argument).WithHint("speyside scale 4 is 4 workers.")
 	case flags.NArg() > 0:
 		return fault.New(fault.Usage, "speyside %s takes no arguments, and was given %s", c.name, strings.Join(flags.Args(), " ")).
 			WithHint("to serve an application of that name, write speyside ./%s.py or speyside %s:app; for the command, see speyside %s --help.",
@@ -164,6 +172,27 @@ func reload(c *choice, stdout io.Writer) error {
 		return failed.WithHint("%s", printable(outcome.Hint))
 	}
 	return failed
+}
+
+// scale returns when the server has taken note; workers come and go after that.
+func scale(c *choice, stdout io.Writer) error {
+	workers, err := strconv.Atoi(c.given)
+	if err != nil {
+		return fault.New(fault.Usage, "speyside scale was given %s, which is no number of workers", printable(c.given)).WithHint("speyside scale 4 is 4 workers.")
+	}
+	s, err := c.server()
+	if err != nil {
+		return err
+	}
+	scaled, err := s.Scale(workers)
+	switch {
+	case err != nil:
+		return fault.New(fault.ServerSilent, "the server with pid %d did not tell what came of it: %w", s.Pid, err)
+	case scaled.Error != "":
+		return fault.New(fault.NotScaled, "%s", printable(scaled.Error)).WithHint("%s", printable(scaled.Hint))
+	}
+	fmt.Fprintf(stdout, "%s from now on, %d before\n", plural(scaled.Workers, "worker"), scaled.Before)
+	return nil
 }
 
 // stop returns when the server has ended.

@@ -27,6 +27,9 @@ func TestCommandsSayWhatTheyDoNotUnderstand(t *testing.T) {
 		want string
 	}{
 		{"status --help", 0, "Usage: speyside status [flags]\n\nShow what a server is doing now.\n"},
+		{"scale 3 4", 2, "speyside scale takes one argument, WORKERS [SPY0002]"},
+		{"scale many", 2, "which is no number of workers [SPY0002]"},
+		{"scale -h", 0, "Usage: speyside scale WORKERS [flags]\n"},
 		{"stop -h", 0, "      --now"},
 		{"status --now", 2, "speyside: error: unknown flag: --now [SPY0002]\n"},
 		{"reload --pid x", 2, "invalid argument \"x\" for \"--pid\""},

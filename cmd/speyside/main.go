@@ -53,7 +53,7 @@ func serve(s *settings.Settings) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTTIN, syscall.SIGTTOU)
 	defer signal.Stop(signals)
 	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -69,9 +69,11 @@ func serve(s *settings.Settings) error {
 type server interface {
 	Drain()
 	Reload()
+	ScaleBy(more int)
 }
 
-// relay obeys signals: INT or TERM drains, an INT while it drains stops at once, and so does QUIT at any time; HUP reloads.
+// relay obeys signals: INT or TERM drains, an INT while it drains stops at once, and so does QUIT at any time; HUP reloads. TTIN is one worker more, TTOU
+// one fewer.
 func relay(ctx context.Context, signals <-chan os.Signal, server server, stop func()) {
 	for draining := false; ; {
 		select {
@@ -83,6 +85,10 @@ func relay(ctx context.Context, signals <-chan os.Signal, server server, stop fu
 				stop()
 			case sig == syscall.SIGHUP:
 				server.Reload()
+			case sig == syscall.SIGTTIN:
+				server.ScaleBy(1)
+			case sig == syscall.SIGTTOU:
+				server.ScaleBy(-1)
 			default:
 				draining = true
 				server.Drain()

@@ -54,12 +54,16 @@ func TestErrorWithoutFaultIsPrintedWithoutCode(t *testing.T) {
 }
 
 // told is a server that notes what it is told.
-type told struct{ drained, reloaded chan struct{} }
+type told struct {
+	drained, reloaded chan struct{}
+	scaled            chan int
+}
 
-func newTold() told { return told{make(chan struct{}, 9), make(chan struct{}, 9)} }
+func newTold() told { return told{make(chan struct{}, 9), make(chan struct{}, 9), make(chan int, 9)} }
 
-func (t told) Drain()  { t.drained <- struct{}{} }
-func (t told) Reload() { t.reloaded <- struct{}{} }
+func (t told) Drain()           { t.drained <- struct{}{} }
+func (t told) Reload()          { t.reloaded <- struct{}{} }
+func (t told) ScaleBy(more int) { t.scaled <- more }
 
 func TestFirstSignalDrainsAndAnInterruptAfterItStops(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -96,4 +100,17 @@ func TestHangupReloads(t *testing.T) {
 	<-server.reloaded
 	signals <- syscall.SIGHUP
 	<-server.reloaded
+}
+
+func TestTTINAndTTOUScale(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	signals, server := make(chan os.Signal), newTold()
+	go relay(ctx, signals, server, stop)
+	for sig, want := range map[os.Signal]int{syscall.SIGTTIN: 1, syscall.SIGTTOU: -1} {
+		signals <- sig
+		if got := <-server.scaled; got != want {
+			t.Errorf("%v: %d", sig, got)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -94,6 +95,7 @@ type Arbiter struct {
 	log      *slog.Logger
 	events   chan func()
 	finished chan struct{}
+	scaled   atomic.Int32 // how many workers there should be
 
 	// What follows belongs to the goroutine of Run.
 	zygote     *zygote   // nil while there is none
@@ -112,7 +114,7 @@ type Arbiter struct {
 
 // New returns an arbiter that has not started anything.
 func New(options Options) *Arbiter {
-	return &Arbiter{
+	a := &Arbiter{
 		options:    options,
 		log:        options.Log.With("generation", options.Generation),
 		events:     make(chan func()),
@@ -120,6 +122,8 @@ func New(options Options) *Arbiter {
 		places:     make([]place, max(options.Numbers, options.Workers+1)),
 		unrecorded: map[*worker]struct{}{},
 	}
+	a.scaled.Store(int32(options.Workers))
+	return a
 }
 
 // Run starts the zygote and keeps it and its workers alive until Drain or Kill, the end of a script, or the end of ctx,

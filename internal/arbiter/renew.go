@@ -23,16 +23,21 @@ func (a *Arbiter) renew(w *worker, reason string, fields ...any) {
 
 // renewNext goes the next step: it drains the old worker when its successor is there, and begins with the next.
 func (a *Arbiter) renewNext() {
-	if w := a.renewing; w != nil && a.readyWorkers() > a.options.Workers {
+	if w := a.renewing; w != nil && a.readyWorkers() > a.workers() {
 		a.renewing = nil
-		a.drainWorker(w)
-		time.AfterFunc(a.options.DrainPatience, func() { a.post(w.kill) })
+		a.sendAway(w)
 	}
 	a.weary = slices.DeleteFunc(a.weary, func(w *worker) bool { return w.dead || w.leaving() })
 	if a.renewing == nil && len(a.weary) > 0 && a.zygote != nil && a.zygote.loaded && !a.draining {
 		a.renewing, a.weary = a.weary[0], a.weary[1:]
 		a.fill()
 	}
+}
+
+// sendAway has the worker finish what it has, within its time.
+func (a *Arbiter) sendAway(w *worker) {
+	a.drainWorker(w)
+	time.AfterFunc(a.options.DrainPatience, func() { a.post(w.kill) })
 }
 
 // readyWorkers is how many workers serve and are not about to leave.

@@ -80,9 +80,9 @@ func (a *Arbiter) wanted() int {
 	case a.zygote != nil && a.zygote.alone:
 		return 1
 	case a.renewing != nil:
-		return a.options.Workers + 1
+		return a.workers() + 1
 	}
-	return a.options.Workers
+	return a.workers()
 }
 
 // leaving reports that the worker is to end, and another one is to take its place.

@@ -121,6 +121,19 @@ func (s *Server) Reload() (Reload, error) {
 	return outcome, json.Unmarshal(body, &outcome)
 }
 
+// Scale has the server have that many workers, and returns what came of it.
+func (s *Server) Scale(workers int) (Scaled, error) {
+	var scaled Scaled
+	status, body, err := s.order("/scale?" + strconv.Itoa(workers))
+	if err != nil {
+		return scaled, err
+	}
+	if status != 200 && status != 409 {
+		return scaled, errors.New(strings.TrimSpace(string(body)))
+	}
+	return scaled, json.Unmarshal(body, &scaled)
+}
+
 // Stop has the server drain, or stop at once, and returns when it has ended.
 func (s *Server) Stop(now bool) error {
 	path := "/stop"

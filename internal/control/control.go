@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/listen"
 )
 
@@ -35,6 +36,8 @@ type Options struct {
 	Status func(ctx context.Context) Status
 	// Reload reloads and returns what became of it, or an error at the end of ctx.
 	Reload func(ctx context.Context) (Reload, error)
+	// Scale has that many workers from now on, and returns how many there were; an error says why not.
+	Scale func(workers int) (before int, err error)
 	// Stop has the server drain, or stop at once. It does not wait.
 	Stop func(now bool)
 	Log  *slog.Logger
@@ -95,12 +98,13 @@ func admit(connection net.Conn) error {
 
 const usage = `GET /status      what the server says of itself, as JSON
 POST /reload     loads the application again; answers when it is known what became of it
+POST /scale?N    has N workers from now on; answers with how many there were
 POST /stop       drains; answers when the server has ended
 POST /stop?now   stops at once
 `
 
 func (c *Socket) answer(ctx context.Context, q request) reply {
-	allow := map[string]string{"/status": "GET, HEAD", "/reload": "POST", "/stop": "POST"}[q.path]
+	allow := map[string]string{"/status": "GET, HEAD", "/reload": "POST", "/scale": "POST", "/stop": "POST"}[q.path]
 	switch {
 	case allow == "":
 		return reply{status: 404, body: []byte(usage)}
@@ -108,8 +112,11 @@ func (c *Socket) answer(ctx context.Context, q request) reply {
 	case q.method != "GET" && q.path == "/status", q.method != "POST" && q.path != "/status":
 		return reply{status: 405, allow: allow, body: []byte(usage)}
 	}
-	if q.path == "/status" {
+	switch q.path {
+	case "/status":
 		return c.status(ctx)
+	case "/scale":
+		return c.scale(q.query)
 	}
 	select {
 	case c.waiting <- struct{}{}:
@@ -140,6 +147,19 @@ func (c *Socket) reload(ctx context.Context) reply {
 		return asJSON(500, outcome)
 	}
 	return asJSON(200, outcome)
+}
+
+func (c *Socket) scale(query string) reply {
+	workers, err := strconv.Atoi(query)
+	if err != nil {
+		return reply{status: 400, body: []byte("the number of workers is missing: POST /scale?4\n")}
+	}
+	scaled := Scaled{Workers: workers}
+	if scaled.Before, err = c.options.Scale(workers); err == nil {
+		return asJSON(200, scaled)
+	}
+	scaled.Error, scaled.Hint, scaled.Workers = err.Error(), fault.Hint(err), scaled.Before
+	return asJSON(409, scaled)
 }
 
 // stop answers when everything else has ended: Close ends ctx.

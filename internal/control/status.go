@@ -71,3 +71,11 @@ type Reload struct {
 	Hint       string  `json:"hint"`
 	Traceback  string  `json:"traceback"`
 }
+
+// Scaled is what came of an order for another number of workers.
+type Scaled struct {
+	Workers int    `json:"workers"` // that there should be now
+	Before  int    `json:"before"`
+	Error   string `json:"error,omitempty"` // why nothing has changed
+	Hint    string `json:"hint,omitempty"`
+}

@@ -135,6 +135,14 @@ var (
 		Hint:  "choose one with --pid or --name; speyside status lists them.",
 		About: "An order is for one server. Nothing has been done.",
 	})
+	// NotScaled: the server cannot have that many workers.
+	NotScaled = declare(Fault{
+		Code: "SPY0024", Name: "NotScaled", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the server cannot have that many workers",
+		Hint: "start it with more --workers: there is room for twice as many as it began with, and for 16 at least.",
+		About: "`speyside scale`, TTIN and TTOU change how many workers there are, from 1 to twice the number at the start, or 16 if that is " +
+			"more. The shared memory is laid out for as many. Nothing has changed.",
+	})
 	// ServerSilent: a server does not answer a command.
 	ServerSilent = declare(Fault{
 		Code: "SPY0023", Name: "ServerSilent", Whose: Operator, Exit: ExitConfiguration,

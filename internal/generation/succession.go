@@ -24,6 +24,8 @@ type Load interface {
 	Enter()
 	// Retire has it finish what it has started, and then end. It is never given the line again.
 	Retire()
+	// Scale has it have that many workers from now on.
+	Scale(workers int)
 	// Kill ends it at once.
 	Kill()
 }
@@ -34,7 +36,7 @@ type Options struct {
 	Make func(number int) (Load, error)
 	// Probation is how long the generation before stands by after it gave over the line.
 	Probation time.Duration
-	// Workers is how many a generation has; that many crashes during probation, three at most, bring back the one before.
+	// Workers is how many a generation has at first; that many crashes during probation, three at most, bring back the one before.
 	Workers int
 	// Began and Settled are called when a reload begins, and when it is known what became of it; they must not block.
 	Began   func(number int)
@@ -65,6 +67,7 @@ type Succession struct {
 	options Options
 
 	mu      sync.Mutex
+	workers int // that a generation has
 	last    int // number given
 	all     map[int]*generation
 	current *generation // in service, or loading when it is the first
@@ -84,7 +87,7 @@ func New(options Options) *Succession {
 	if options.Began == nil {
 		options.Began, options.Settled = func(int) {}, func(Outcome) {}
 	}
-	return &Succession{options: options, all: map[int]*generation{}, ended: make(chan struct{})}
+	return &Succession{options: options, workers: options.Workers, all: map[int]*generation{}, ended: make(chan struct{})}
 }
 
 // Begin starts the first generation. Its failure ends the succession.
@@ -207,7 +210,7 @@ func (s *Succession) Crashed(number int, how string) {
 	case g == s.loading:
 		s.fail(g, fault.New(fault.ReloadFailed, "%s before it was ready", how))
 		g.Kill()
-	case g == s.current && s.standby != nil && g.crashes >= min(mostCrashes, s.options.Workers):
+	case g == s.current && s.standby != nil && g.crashes >= min(mostCrashes, s.workers):
 		s.goBack(g, how)
 	}
 }
@@ -334,6 +337,18 @@ func (s *Succession) Kill(err error) {
 	}
 	if len(s.all) == 0 {
 		s.finish(s.err)
+	}
+}
+
+// Scale has the generations have that many workers from now on, those that are to come too.
+func (s *Succession) Scale(workers int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.workers = workers
+	for _, g := range s.all {
+		if !g.retired && !g.failed {
+			g.Scale(workers)
+		}
 	}
 }
 

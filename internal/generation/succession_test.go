@@ -29,10 +29,11 @@ type fakeLoad struct {
 func (l fakeLoad) note(what string) {
 	l.stand.told = append(l.stand.told, fmt.Sprint(what, " ", l.number))
 }
-func (l fakeLoad) Start()  { l.note("start") }
-func (l fakeLoad) Enter()  { l.note("enter") }
-func (l fakeLoad) Retire() { l.note("retire") }
-func (l fakeLoad) Kill()   { l.note("kill") }
+func (l fakeLoad) Start()      { l.note("start") }
+func (l fakeLoad) Enter()      { l.note("enter") }
+func (l fakeLoad) Retire()     { l.note("retire") }
+func (l fakeLoad) Scale(n int) { l.note(fmt.Sprint("scale to ", n, " of")) }
+func (l fakeLoad) Kill()       { l.note("kill") }
 
 // begin returns a succession whose first generation serves. Probation ends only when the test says so.
 func begin(t *testing.T, workers int) *stand {
@@ -212,4 +213,21 @@ func TestKillEndsEveryGeneration(t *testing.T) {
 	if err := s.Wait(); err == nil || err.Error() != "why" {
 		t.Error(err)
 	}
+}
+
+func TestScalingIsOfEveryGenerationThatMayServe(t *testing.T) {
+	s := begin(t, 4)
+	s.Reload()
+	s.Ready(2)
+	s.expect("start 2, enter 2")
+	s.Reload()
+	s.expect("start 3")
+	s.Scale(1)
+	slices.Sort(s.told)
+	s.expect("scale to 1 of 1, scale to 1 of 2, scale to 1 of 3")
+	s.Ended(3, errors.New("x"))
+	s.Crashed(2, "a crash") // of the only worker that it has now
+	s.expect("enter 1, retire 2")
+	s.Scale(2)
+	s.expect("scale to 2 of 1")
 }

@@ -13,7 +13,7 @@ const (
 // Help returns the text of --help, in lines of at most 80 columns.
 func Help() string {
 	var b strings.Builder
-	b.WriteString("Usage: speyside [flags] APP\n       speyside status|reload|stop [flags]\n\n" +
+	b.WriteString("Usage: speyside [flags] APP\n       speyside status|reload|scale|stop [flags]\n\n" +
 		"Serves a Python WSGI application; shows what a running server does, and tells it\n" +
 		"what to do. An application named as a command is ./status.py or status:app.\n")
 	for _, section := range Sections() {

@@ -66,6 +66,9 @@ SERVER_AMBIGUOUS: Final = "SPY0022"
 # The server does not answer.
 SERVER_SILENT: Final = "SPY0023"
 
+# The server cannot have that many workers.
+NOT_SCALED: Final = "SPY0024"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

@@ -1,0 +1,42 @@
+package arbiter
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestScaledWorkersComeAtOnceAndThoseTooManyDrain(t *testing.T) {
+	s := begin(t, "app", func(o *Options) { o.Numbers = 12 })
+	before := s.waitReady(2)
+	s.Scale(5)
+	s.waitReady(5)
+	s.Scale(1)
+	s.wait("four are gone", func() bool { return len(s.dead) == 4 })
+	left := make(chan *worker)
+	s.post(func() { left <- s.dispensable() })
+	if w := <-left; w.number != 0 || w.pid != before[0].pid && w.pid != before[1].pid {
+		t.Errorf("worker %d, pid %d is left of %v", w.number, w.pid, before)
+	}
+	if log := s.log.String(); strings.Count(log, "worker drained") != 4 || strings.Contains(log, "level=WARN") {
+		t.Error("they did not drain")
+	}
+	s.Scale(2)
+	s.waitReady(6)
+}
+
+func TestWorkerThatIsToBeRenewedIsTheFirstToGo(t *testing.T) {
+	s := begin(t, "app", func(o *Options) { o.Workers, o.Numbers = 3, 12 })
+	s.waitReady(3)
+	s.post(func() {
+		s.weary = append(s.weary, s.places[1].worker)
+		s.places[1].worker.weary = true
+		s.renewing, s.weary = s.weary[0], nil // its successor is not there yet
+	})
+	s.Scale(2)
+	s.wait("it is gone", func() bool { return len(s.dead) > 0 })
+	s.post(func() {
+		if s.serving() != 2 || s.renewing != nil || s.places[1].worker != nil {
+			t.Errorf("%d serve, %v is renewed", s.serving(), s.renewing)
+		}
+	})
+}
