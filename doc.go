@@ -18,6 +18,7 @@ type Started struct {
 	Python     string   // version
 	Executable string   // the interpreter
 	Workers    int
+	Reckoned   string // how so many workers came about, where nobody said how many
 	Threads    int
 	Script     bool // the application is a script that was run
 	Took       time.Duration

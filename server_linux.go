@@ -111,6 +111,14 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 // workers is how many there should be now.
 func (r *Server) workers() int { return int(r.scaled.Load()) }
 
+// reckoned is how `auto` came to that many workers, where it did.
+func (r *Server) reckoned() string {
+	if r.script || r.workers() != r.settings.Workers {
+		return ""
+	}
+	return r.settings.Reckoned()
+}
+
 // begunWith and threads are 1 for a script unless somebody asked for more: it may keep state in globals.
 func (r *Server) begunWith() int {
 	if r.script && !r.settings.Given("workers") {
@@ -201,7 +209,7 @@ func (r *Server) loaded(l arbiter.Loaded) {
 	r.front.Accept()
 	r.tellServing()
 	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
-		Workers: l.Workers, Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
+		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
 }
 
 // urls are the addresses that are listened on.

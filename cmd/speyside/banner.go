@@ -33,6 +33,9 @@ func application(s speyside.Started) string {
 
 func concurrency(s speyside.Started) string {
 	text := fmt.Sprintf("%d × %s", s.Workers, plural(s.Threads, "thread"))
+	if s.Reckoned != "" {
+		text += " (auto: " + s.Reckoned + ")"
+	}
 	if s.Script && s.Workers*s.Threads == 1 {
 		text += " (a script may keep state in globals; for more: --workers 2 --threads 4)"
 	}

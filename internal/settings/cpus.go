@@ -8,20 +8,54 @@ import (
 	"speyside.dev/speyside/internal/cgroup"
 )
 
-// cgroupCPUs returns how many CPUs the cgroup of this process grants, rounded up, or have if it sets no lower quota.
-// root is the root of the file system. The quotas of all the cgroups above count too.
-func cgroupCPUs(root fs.FS, have int) int {
-	granted := float64(have)
+// workerMemory is what a worker is reckoned with where the cgroup limits memory: a Django application of some size.
+const workerMemory = 128 << 20
+
+// machine is what `auto` reckons with.
+type machine struct {
+	have    int     // CPUs that this process may run on
+	granted float64 // of them, by the quotas of its cgroup and those above
+	memory  int64   // in bytes, the limit of its cgroup; 0: none
+}
+
+// thisMachine looks at it. root is the root of the file system.
+func thisMachine(root fs.FS, have int) machine {
+	m := machine{have: have, granted: float64(have)}
 	for _, group := range cgroup.Find(root, "cpu") {
 		quota := quotaV1
 		if group.Unified {
 			quota = quotaV2
 		}
 		for _, dir := range group.Dirs {
-			granted = min(granted, quota(root, dir))
+			m.granted = min(m.granted, quota(root, dir))
 		}
 	}
-	return max(1, int(math.Ceil(granted)))
+	if group, found := cgroup.FindMemory(root); found {
+		m.memory, _ = group.Limit()
+	}
+	return m
+}
+
+// cpus is how many CPUs are granted, rounded up.
+func (m machine) cpus() int { return max(1, int(math.Ceil(m.granted))) }
+
+// workers is how many workers use what is granted, and how that was reckoned.
+func (m machine) workers() (n int, how string) {
+	n, how = m.cpus(), plural(m.cpus(), "CPU")
+	if m.granted < float64(m.have) {
+		how = fmt.Sprintf("%.1f CPUs of cgroup quota", m.granted)
+	}
+	if room := max(1, int(m.memory/workerMemory)); m.memory > 0 && room < n {
+		return room, fmt.Sprintf("%s, but %d MB of cgroup memory at %d MB each", how, m.memory>>20, workerMemory>>20)
+	}
+	return n, how
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func quotaV2(root fs.FS, dir string) float64 {

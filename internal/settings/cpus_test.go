@@ -38,7 +38,7 @@ func TestAutoWorkersAreTheGrantedCPUs(t *testing.T) {
 		{"v1 without a quota", 8, tree("proc/self/mountinfo", mountV1, "proc/self/cgroup", "4:cpu,cpuacct:/\n",
 			"sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "-1\n", "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")},
 	} {
-		if got := cgroupCPUs(c.root, 8); got != c.want {
+		if got, _ := thisMachine(c.root, 8).workers(); got != c.want {
 			t.Errorf("%s: %d CPUs, want %d", c.name, got, c.want)
 		}
 	}
@@ -46,9 +46,41 @@ func TestAutoWorkersAreTheGrantedCPUs(t *testing.T) {
 
 func TestLoopsGrowWithTheCPUs(t *testing.T) {
 	for cpus, want := range map[int]int{1: 1, 8: 1, 15: 1, 16: 2, 64: 8} {
-		s, err := resolver{env: func(string) string { return "" }, cpus: cpus}.resolve([]string{"a"})
+		s, err := resolver{env: func(string) string { return "" }, machine: machine{have: cpus, granted: float64(cpus)}}.resolve([]string{"a"})
 		if err != nil || s.Loops != want {
 			t.Errorf("%d CPUs: %d loops, want %d (%v)", cpus, s.Loops, want, err)
 		}
+	}
+}
+
+func TestAutoSaysHowItCameToSoManyWorkers(t *testing.T) {
+	for _, c := range []struct {
+		machine machine
+		want    int
+		how     string
+	}{
+		{machine{have: 4, granted: 4}, 4, "4 CPUs"},
+		{machine{have: 1, granted: 1}, 1, "1 CPU"},
+		{machine{have: 8, granted: 1.5}, 2, "1.5 CPUs of cgroup quota"},
+		{machine{have: 8, granted: 8, memory: 2 << 30}, 8, "8 CPUs"},
+		{machine{have: 8, granted: 8, memory: 512 << 20}, 4, "8 CPUs, but 512 MB of cgroup memory at 128 MB each"},
+		{machine{have: 8, granted: 2, memory: 64 << 20}, 1, "2.0 CPUs of cgroup quota, but 64 MB of cgroup memory at 128 MB each"},
+	} {
+		s, err := resolver{env: func(string) string { return "" }, machine: c.machine}.resolve([]string{"a"})
+		if err != nil || s.Workers != c.want || s.Reckoned() != c.how {
+			t.Errorf("%+v: %d workers, %q, want %d, %q (%v)", c.machine, s.Workers, s.Reckoned(), c.want, c.how, err)
+		}
+	}
+	s, err := resolver{env: func(string) string { return "" }, machine: machine{have: 4, granted: 4}}.resolve([]string{"a", "--workers=4"})
+	if err != nil || s.Reckoned() != "" {
+		t.Errorf("%q, %v", s.Reckoned(), err)
+	}
+}
+
+func TestLimitOnMemoryIsThatOfTheCgroup(t *testing.T) {
+	root := tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/\n", "sys/fs/cgroup/cpu.max", "max 100000\n",
+		"sys/fs/cgroup/memory.events", "oom_kill 0\n", "sys/fs/cgroup/memory.max", "268435456\n")
+	if m := thisMachine(root, 8); m.memory != 256<<20 || m.cpus() != 8 {
+		t.Errorf("%+v", m)
 	}
 }

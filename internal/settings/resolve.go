@@ -25,14 +25,14 @@ var (
 // setting's own environment variable, that before one that gunicorn reads, that before the default. The error is ErrHelp,
 // ErrVersion, or an occurrence of fault.Usage or fault.SettingInvalid.
 func Resolve(args []string, env func(string) string) (*Settings, error) {
-	r := resolver{env: env, cpus: cgroupCPUs(os.DirFS("/"), runtime.NumCPU())}
+	r := resolver{env: env, machine: thisMachine(os.DirFS("/"), runtime.NumCPU())}
 	return r.resolve(args)
 }
 
 // resolver is Resolve with the machine as a value.
 type resolver struct {
-	env  func(string) string
-	cpus int
+	env     func(string) string
+	machine machine
 }
 
 func (r resolver) resolve(args []string) (*Settings, error) {
@@ -50,7 +50,7 @@ func (r resolver) resolve(args []string) (*Settings, error) {
 		if len(texts) == 0 {
 			continue
 		}
-		if err := setting.set(s, texts, r.cpus); err != nil {
+		if err := setting.set(s, texts, r.machine); err != nil {
 			return nil, invalid(setting, strings.Join(texts, ","), source, err)
 		}
 	}

@@ -22,7 +22,7 @@ func resolve(line string, env ...string) (*Settings, error) {
 		}
 		return ""
 	}
-	return resolver{env: lookup, cpus: 6}.resolve(strings.Fields(line))
+	return resolver{env: lookup, machine: machine{have: 6, granted: 6}}.resolve(strings.Fields(line))
 }
 
 func mustResolve(t *testing.T, line string, env ...string) *Settings {

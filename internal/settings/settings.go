@@ -82,7 +82,8 @@ type Settings struct {
 
 	LogLevel slog.Level
 
-	sources map[string]Source
+	sources  map[string]Source
+	reckoned string // what Reckoned returns
 }
 
 // What control_socket may be instead of a path.
@@ -104,6 +105,9 @@ func (s *Settings) Source(name string) Source {
 	}
 	return SourceDefault
 }
+
+// Reckoned is how `auto` came to so many workers; empty when somebody said how many.
+func (s *Settings) Reckoned() string { return s.reckoned }
 
 // Given reports whether somebody gave the setting a value, by a flag or in the environment.
 func (s *Settings) Given(name string) bool { return s.Source(name) != SourceDefault }

@@ -25,9 +25,9 @@ type Setting struct {
 	// Doc says what it is, its unit and range, and what happens on a bad value. The first sentence is shown in --help.
 	Doc string
 
-	fromEnv func(string) string // turns the text of Env into that of the setting
-	auto    func(cpus int) int  // what `auto` stands for, where it is allowed
-	field   func(*Settings) any // where the value goes
+	fromEnv func(string) string          // turns the text of Env into that of the setting
+	auto    func(*Settings, machine) int // what `auto` stands for, where it is allowed
+	field   func(*Settings) any          // where the value goes
 }
 
 // Section is a group of settings.
@@ -161,9 +161,13 @@ var table = []Setting{
 		Name: "workers", Short: "w", Meta: "INT", Type: Int, Default: "auto",
 		DefaultText: "auto; 1 for a script", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Env: "WEB_CONCURRENCY", Gunicorn: "workers", Check: between(1, 1024),
-		Doc: "Worker processes. From 1 to 1024, or `auto`: as many as the machine or the cgroup grants CPUs, rounded up. " +
+		Doc: "Worker processes. From 1 to 1024, or `auto`: as many as the machine or the cgroup grants CPUs, rounded up, and " +
+			"not more than the memory of the cgroup has 128 MB for each; the banner says how that was reckoned. " +
 			"A script that is run as `FILE.py` gets 1 worker with 1 thread unless told otherwise, since it may keep state in globals.",
-		auto:  func(cpus int) int { return cpus },
+		auto: func(s *Settings, m machine) (n int) {
+			n, s.reckoned = m.workers()
+			return n
+		},
 		field: func(s *Settings) any { return &s.Workers },
 	},
 	{
@@ -178,7 +182,7 @@ var table = []Setting{
 		Section: SectionWorkers, Since: "0.1", Check: between(1, 64),
 		Doc: "Event loops of the front, each on a thread of its own. From 1 to 64, or `auto`: 1 up to 8 CPUs, then one for each 8. " +
 			"One loop feeds several CPUs full of Python; more are of use when replies are large or tiny.",
-		auto:  func(cpus int) int { return max(1, cpus/8) },
+		auto:  func(_ *Settings, m machine) int { return max(1, m.cpus()/8) },
 		field: func(s *Settings) any { return &s.Loops },
 	},
 	{

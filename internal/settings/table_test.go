@@ -63,7 +63,7 @@ func TestEveryFieldOfSettingsIsOneEntry(t *testing.T) {
 func TestEveryDefaultIsAllowed(t *testing.T) {
 	for _, s := range Table() {
 		if s.Default != "" {
-			if err := s.set(&Settings{}, s.defaults(), 2); err != nil {
+			if err := s.set(&Settings{}, s.defaults(), machine{have: 2, granted: 2}); err != nil {
 				t.Errorf("%s: default %q: %v", s.Name, s.Default, err)
 			}
 		}

@@ -143,7 +143,7 @@ func (s *Setting) Says() string {
 
 // set reads the texts and puts the value where the setting's field is. The error is the reason alone, without the
 // setting's name.
-func (s *Setting) set(to *Settings, texts []string, cpus int) error {
+func (s *Setting) set(to *Settings, texts []string, m machine) error {
 	switch field := s.field(to).(type) {
 	case *[]string:
 		return setEach(s, field, texts, parseText)
@@ -162,7 +162,7 @@ func (s *Setting) set(to *Settings, texts []string, cpus int) error {
 	case *slog.Level:
 		return setOne(s, field, texts, parseLevel)
 	case *int:
-		return setOne(s, field, texts, func(text string) (int, error) { return s.parseInt(text, cpus) })
+		return setOne(s, field, texts, func(text string) (int, error) { return s.parseInt(text, to, m) })
 	default:
 		panic(fmt.Sprintf("settings: %s has a field of type %T", s.Name, field))
 	}
@@ -206,9 +206,9 @@ func (s *Setting) reason(err error) error {
 
 func parseText(text string) (string, error) { return text, nil }
 
-func (s *Setting) parseInt(text string, cpus int) (int, error) {
+func (s *Setting) parseInt(text string, to *Settings, m machine) (int, error) {
 	if s.auto != nil && text == "auto" {
-		return s.auto(cpus), nil
+		return s.auto(to, m), nil
 	}
 	base := 10
 	if s.Type == Mode {
