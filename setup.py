@@ -109,7 +109,7 @@ setup(
         Extension(
             "speyside._gateway",
             [f"ext/{name}.c" for name in SOURCES],
-            depends=[f"ext/{name}.h" for name in ("slot", "gateway", "layout", "faults")],
+            depends=[f"ext/{name}.h" for name in ("slot", "gateway", "layout", "moves", "faults")],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=compiler_flags,
             extra_link_args=linker_flags,

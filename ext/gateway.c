@@ -429,9 +429,10 @@ static int run(struct serving *s, struct spey_claim *claim) {
     const char *wrong;
     bool built = spey_environ_build(claim, s->environs, &s->idle_input, &s->request, &wrong);
     int served = 0;
-    claim->slot->thread = s->tid;
     if (LIKELY(spey_start(claim))) {
         served = 1;
+        /* Not before: a claim that came late would write into another worker's. */
+        atomic_store_explicit(&claim->slot->thread, s->tid, memory_order_relaxed);
         s->index = claim->index;
         s->filling = (uint32_t)(claim->state >> SPEY_FILLING_SHIFT);
         s->running = true;

@@ -207,7 +207,7 @@ struct spey_slot {
     uint32_t status_code; /* 100 to 999 */
     uint32_t fields_len; /* bytes from ReplyHead to the end of the empty line */
     uint64_t reply_length; /* the application's Content-Length */
-    uint32_t thread; /* the kernel's number of the thread that runs the application; written before started */
+    _Atomic uint32_t thread; /* the kernel's number of the thread that runs the application; written once it has started */
     uint32_t stream[4]; /* numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks */
     uint32_t hint_block; /* number of the block of interim heads */
     uint64_t piece[32]; /* block number (high half) and length (low half); piece 0 is the home block from ReplyHead on */

@@ -5,6 +5,7 @@
  * exchange, the comment says why no wake-up can be lost.
  */
 #include "slot.h"
+#include "moves.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -153,8 +154,8 @@ bool spey_claim_next(uint32_t worker, struct spey_claim *claim) {
         if (index >= spey_segment.slot_count) continue;
         struct spey_slot *slot = &spey_segment.slots[index];
         uint64_t old = atomic_load(&slot->state);
-        if ((old & SPEY_STATE_MASK) != SPEY_STATE_FILLED) continue;
-        uint64_t mine = (old & ~(SPEY_STATE_MASK | SPEY_WORKER_MASK)) | SPEY_STATE_CLAIMED |
+        if ((old & SPEY_STATE_MASK) != SPEY_CLAIM_FROM) continue;
+        uint64_t mine = (old & ~(SPEY_STATE_MASK | SPEY_WORKER_MASK)) | SPEY_CLAIM_TO |
                         ((uint64_t)worker << SPEY_WORKER_SHIFT);
         if (!atomic_compare_exchange_strong(&slot->state, &old, mine)) continue;
         claim->slot = slot;
@@ -167,8 +168,9 @@ bool spey_claim_next(uint32_t worker, struct spey_claim *claim) {
 }
 
 bool spey_start(struct spey_claim *claim) {
+    _Static_assert(SPEY_CLAIM_TO == SPEY_START_FROM && SPEY_START_TO == SPEY_FINISH_FROM, "what a worker does in turn");
     uint64_t old = claim->state;
-    uint64_t started = (old & ~SPEY_STATE_MASK) | SPEY_STATE_STARTED;
+    uint64_t started = (old & ~SPEY_STATE_MASK) | SPEY_START_TO;
     if (!atomic_compare_exchange_strong(&claim->slot->state, &old, started)) {
         claim->slot = NULL;
         return false;
@@ -251,11 +253,12 @@ bool spey_hand_over(const struct spey_claim *claim, int file, uint64_t at, uint6
 void spey_finish(struct spey_claim *claim) {
     struct spey_slot *slot = claim->slot;
     uint64_t old = claim->state;
-    uint64_t done = (old & ~SPEY_STATE_MASK) | SPEY_STATE_DONE;
+    uint64_t done = (old & ~SPEY_STATE_MASK) | SPEY_FINISH_TO;
     claim->slot = NULL;
     if (!atomic_compare_exchange_strong(&slot->state, &old, done)) {
-        uint64_t abandoned = (claim->state & ~SPEY_STATE_MASK) | SPEY_STATE_ABANDONED;
+        uint64_t abandoned = (claim->state & ~SPEY_STATE_MASK) | SPEY_GIVE_BACK_FROM;
         if (old != abandoned) return; /* the front has moved first: not ours any more */
+        _Static_assert(SPEY_GIVE_BACK_TO == SPEY_FINISH_TO, "given back is done");
         atomic_store(&slot->state, done);
     }
     spey_ring(claim->index);

@@ -3,6 +3,7 @@
 package dispatch
 
 import (
+	"sync/atomic"
 	"time"
 
 	"speyside.dev/speyside/internal/fault"
@@ -51,27 +52,31 @@ func (e *Exchange) watch(state slot.State) {
 			e.claimed = 0
 			e.take(state)
 		}
-	case wire.StateStarted:
-		if e.receiver != nil {
+	case wire.StateStarted, wire.StateAbandoned:
+		if !e.overdue {
 			e.keepTime(state)
 		}
 	}
 }
 
+// keepTime ends the time of a request. The application has it whether its client waits or has left: it is the thread that matters.
 func (e *Exchange) keepTime(state slot.State) {
 	now := e.port.loop.Clock.Nanos
-	waits := e.Pending() > 0 || e.body != nil && e.body.stream && e.StreamWanted()
+	waits := e.receiver != nil && (e.Pending() > 0 || e.body != nil && e.body.stream && e.StreamWanted())
 	if e.since == 0 || e.seen != e.produced || waits {
 		e.since, e.seen = now, e.produced
 		return
 	}
-	if age := time.Duration(now - e.since); e.timeout > 0 && age >= e.timeout && e.port.segment.Abandon(e.slot, state) {
-		o := Overdue{e.inHand(), e.slot, state.Generation()}
-		e.overdue = true
-		e.giveUp(fault.RequestTimedOut)
-		if e.port.watcher != nil {
-			e.port.watcher.Overdue(o)
-		}
+	if e.timeout == 0 || time.Duration(now-e.since) < e.timeout {
+		return
+	}
+	if state.Kind() == wire.StateStarted && !e.port.segment.Abandon(e.slot, state) {
+		return // it is done at this moment
+	}
+	o := Overdue{e.inHand(), e.slot, state.Generation()}
+	e.giveUp(fault.RequestTimedOut)
+	if e.port.watcher != nil {
+		e.port.watcher.Overdue(o)
 	}
 }
 
@@ -107,7 +112,7 @@ func (e *Exchange) heldBy(w int) (InHand, bool) {
 
 // inHand describes the request.
 func (e *Exchange) inHand() InHand {
-	h := InHand{ID: e.id, Worker: e.port.segment.State(e.slot).Worker(), Thread: int(e.port.segment.Slot(e.slot).Thread)}
+	h := InHand{ID: e.id, Worker: e.port.segment.State(e.slot).Worker(), Thread: int(atomic.LoadUint32(&e.port.segment.Slot(e.slot).Thread))}
 	if e.since != 0 {
 		h.Age = time.Duration(e.port.loop.Clock.Nanos - e.since)
 	}
@@ -122,7 +127,10 @@ func (e *Exchange) inHand() InHand {
 
 // giveUp answers in the application's place, and leaves the slot to the worker, who gives it back some day.
 func (e *Exchange) giveUp(why *fault.Fault) {
-	e.detach().Failed(e, why)
+	e.overdue = true
+	if receiver := e.detach(); receiver != nil {
+		receiver.Failed(e, why)
+	}
 	if e.body != nil && e.body.stream {
 		e.StreamEnd(false)
 	}

@@ -274,6 +274,10 @@ func (e *Exchange) waitOn() {
 // findLost pushes a request again that is filled and no longer in line: a thread took it from the window and died before
 // it claimed. Seen once, the thread may still be alive between the two.
 func (e *Exchange) findLost() {
+	if e.receiver == nil || e.port.retired {
+		e.again()
+		return
+	}
 	if e.port.queue.Holds(e.slot) {
 		e.lost = false
 		return
@@ -284,13 +288,17 @@ func (e *Exchange) findLost() {
 	e.lost = !e.lost
 }
 
-// again puts an unclaimed request in line once more, or has it go elsewhere when nobody claims here.
+// again puts an unclaimed request in line once more, or has it go elsewhere when nobody claims here. One that nobody waits for is
+// taken out.
 func (e *Exchange) again() {
-	if receiver := e.receiver; e.port.retired && receiver != nil {
+	switch receiver := e.receiver; {
+	case receiver == nil:
+		e.letGo()
+	case e.port.retired:
 		receiver.Stranded(e)
-		return
+	default:
+		e.port.queue.Push(e.slot)
 	}
-	e.port.queue.Push(e.slot)
 }
 
 // workerDied applies PROTOCOL.md section 8 to one slot.

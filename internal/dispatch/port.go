@@ -9,6 +9,7 @@ package dispatch
 
 import (
 	"math/bits"
+	"slices"
 	"time"
 
 	"speyside.dev/speyside/internal/fault"
@@ -36,7 +37,7 @@ type Receiver interface {
 	Failed(*Exchange, *fault.Fault)
 	// Label is the request's method and target, and the client's address, for the log.
 	Label() (request, client string)
-	// Stranded says that the request came back to a retired port, where nobody claims it: it moves, or fails.
+	// Stranded says that the request lies in a retired port, where nobody claims it: it moves, or fails, or is told again.
 	Stranded(*Exchange)
 }
 
@@ -142,6 +143,12 @@ func (p *Port) Full() bool { return p.bounds.Requests > 0 && p.queue.Waiting() >
 // Wait calls w once, when a slot is free or the time in line is over.
 func (p *Port) Wait(w Waiter) {
 	p.waiting = append(p.waiting, waiting{w, p.loop.Clock.Nanos})
+	p.queue.Outside(1)
+}
+
+// WaitFirst does so before all others.
+func (p *Port) WaitFirst(w Waiter) {
+	p.waiting = slices.Insert(p.waiting, 0, waiting{w, p.loop.Clock.Nanos})
 	p.queue.Outside(1)
 }
 

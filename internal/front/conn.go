@@ -170,6 +170,10 @@ func (c *conn) yield() {
 // Admitted implements [dispatch.Waiter].
 func (c *conn) Admitted() {
 	c.waiting = false
+	if e := c.exchange; e != nil { // it waits to be moved
+		c.Stranded(e)
+		return
+	}
 	switch c.phase {
 	case phaseHead:
 		if !c.timer.In(c.lane.abandon) {

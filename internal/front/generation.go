@@ -201,14 +201,18 @@ func (c *conn) move() bool {
 	return true
 }
 
-// Stranded implements [dispatch.Receiver].
-func (c *conn) Stranded(e *dispatch.Exchange) {
-	if c.move() {
-		return
+// Stranded implements [dispatch.Receiver]. Without a free slot the request waits for one, before those that came later.
+func (c *conn) Stranded(*dispatch.Exchange) {
+	switch next := c.lane.port; {
+	case c.waiting || c.move():
+	case next.Free() == 0:
+		c.waiting = true
+		next.WaitFirst(c)
+	default:
+		why := fault.NotHandedOver
+		c.lane.front.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
+		c.refuse(why.Status, http1.Reason(why.Status)+"\n")
 	}
-	why := fault.NotHandedOver
-	c.lane.front.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
-	c.refuse(why.Status, http1.Reason(why.Status)+"\n")
 }
 
 // inFlight is how many requests the loop has with workers or in line.

@@ -193,3 +193,47 @@ func TestWhoWaitsForASlotGetsOneOfTheNewGeneration(t *testing.T) {
 		}
 	}
 }
+
+func TestStrandedRequestWaitsForRoomInTheNextGeneration(t *testing.T) {
+	w := start(t, 1, 1)
+	c := w.dial()
+	fmt.Fprint(c, get)
+	w.next(w.join(0)) // claims and dies
+	before := w.switchOver(1, 1)
+	slots := int(w.segment.Layout().SlotCount)
+	for range slots {
+		fmt.Fprint(w.dial(), get)
+	}
+	w.awaitInLine(slots)
+	late := w.dial()
+	fmt.Fprint(late, get) // waits for a slot, too, and came later
+	retired := make(chan struct{})
+	before.Retire(func() { close(retired) })
+	died := make(chan struct{})
+	before.WorkerDied(0, func([]dispatch.InHand) { close(died) })
+	<-died
+	w.work(0, hello)
+	for _, client := range []net.Conn{c, late} {
+		if reply, body := w.read(bufio.NewReader(client)); reply.StatusCode != 200 || body != "Hello World !" {
+			t.Fatalf("got %v", reply)
+		}
+	}
+	<-retired
+}
+
+func TestUnstartedRequestWhoseClientHasLeftDoesNotKeepARetiredGeneration(t *testing.T) {
+	w := start(t, 1, 1)
+	c := w.dial()
+	fmt.Fprint(c, get)
+	w.next(w.join(0)) // claims and dies
+	reset(c.(*net.TCPConn))
+	before := w.switchOver(1, 1)
+	retired := make(chan struct{})
+	before.Retire(func() { close(retired) })
+	before.WorkerDied(0, func([]dispatch.InHand) {})
+	select {
+	case <-retired:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the generation is kept")
+	}
+}

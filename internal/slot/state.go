@@ -24,51 +24,54 @@ func (s State) Worker() int { return int(s >> 16 & 0xffff) }
 func (s State) Generation() uint32 { return uint32(s >> 32) }
 
 func filled(generation uint32, attempts int) State {
-	return State(generation)<<32 | State(attempts&0xff)<<8 | wire.StateFilled
+	return State(generation)<<32 | State(attempts&0xff)<<8
 }
 
-func (s State) with(kind int) State { return s&^0xff | State(kind) }
+func (s State) after(m wire.Move) State { return s&^0xff | State(m.To()) }
 
 // State loads the state word of slot i.
 func (s *Segment) State(i uint32) State { return State(atomic.LoadUint64(&s.slots[i].State)) }
 
-// Fill publishes a complete request as the slot's generation-th: free → filled. It returns the new state.
+// Fill publishes a complete request as the slot's generation-th. It returns the new state.
 func (s *Segment) Fill(i uint32, generation uint32) State {
-	next := filled(generation, 0)
-	atomic.StoreUint64(&s.slots[i].State, uint64(next))
-	return next
+	return s.store(i, wire.Fill, filled(generation, 0))
 }
 
 // Refill takes a request back from a dead worker that had claimed and not started it, and returns the new state. It
 // reports false when the state is no longer old: the worker had moved on before it died.
 func (s *Segment) Refill(i uint32, old State) (State, bool) {
-	next := filled(old.Generation()+1, old.Attempts()+1)
-	return next, s.swap(i, old, next)
+	next := filled(old.Generation()+1, old.Attempts()+1).after(wire.Refill)
+	return next, s.swap(i, wire.Refill, old, next)
 }
 
-// Withdraw takes a request out of the queue again: filled → free. It reports false when a worker was faster.
-func (s *Segment) Withdraw(i uint32, old State) bool { return s.swap(i, old, old.with(wire.StateFree)) }
+// Withdraw takes a request out of the queue again. It reports false when a worker was faster.
+func (s *Segment) Withdraw(i uint32, old State) bool {
+	return s.swap(i, wire.Withdraw, old, old.after(wire.Withdraw))
+}
 
-// Abandon tells the worker that its reply is not wanted: started → abandoned. It reports false when the worker was
-// faster.
+// Abandon tells the worker that its reply is not wanted. It reports false when the worker was faster.
 func (s *Segment) Abandon(i uint32, old State) bool {
-	if !s.swap(i, old, old.with(wire.StateAbandoned)) {
+	if !s.swap(i, wire.Abandon, old, old.after(wire.Abandon)) {
 		return false
 	}
 	s.Freed(old.Worker(), 1)
 	return true
 }
 
-// Settle ends a reply in place of a worker that is gone: any state → done.
-func (s *Segment) Settle(i uint32, old State) {
-	atomic.StoreUint64(&s.slots[i].State, uint64(old.with(wire.StateDone)))
+// Settle ends a reply in place of a worker that is gone, whatever that has left in the word.
+func (s *Segment) Settle(i uint32, old State) { s.store(i, wire.Settle, old) }
+
+// Free ends the slot's use.
+func (s *Segment) Free(i uint32) { s.store(i, wire.Free, s.State(i)) }
+
+// store makes a move that nobody can contend for, and returns the new state.
+func (s *Segment) store(i uint32, m wire.Move, word State) State {
+	next := word.after(m)
+	atomic.StoreUint64(&s.slots[i].State, uint64(next))
+	return next
 }
 
-// Free ends the slot's use: done → free.
-func (s *Segment) Free(i uint32) {
-	atomic.StoreUint64(&s.slots[i].State, uint64(s.State(i).with(wire.StateFree)))
-}
-
-func (s *Segment) swap(i uint32, old, next State) bool {
-	return atomic.CompareAndSwapUint64(&s.slots[i].State, uint64(old), uint64(next))
+// swap makes a move that the other side may be faster with. It begins only where the move does.
+func (s *Segment) swap(i uint32, m wire.Move, old, next State) bool {
+	return m.From(old.Kind()) && atomic.CompareAndSwapUint64(&s.slots[i].State, uint64(old), uint64(next))
 }

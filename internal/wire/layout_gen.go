@@ -185,7 +185,7 @@ type Slot struct {
 	StatusCode    uint32     // 100 to 999
 	FieldsLen     uint32     // bytes from ReplyHead to the end of the empty line
 	ReplyLength   uint64     // the application's Content-Length
-	Thread        uint32     // the kernel's number of the thread that runs the application; written before started
+	Thread        uint32     // atomic: the kernel's number of the thread that runs the application; written once it has started
 	Stream        [4]uint32  // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
 	HintBlock     uint32     // number of the block of interim heads
 	Piece         [32]uint64 // block number (high half) and length (low half); piece 0 is the home block from ReplyHead on

@@ -55,6 +55,7 @@ class Blocks:
 
 
 def application(environ, start_response):
+    note(environ, "began")
     if environ["PATH_INFO"] == "/spin":
         spin(environ)
     if environ["PATH_INFO"] == "/swallow":

@@ -132,3 +132,16 @@ def test_many_timeouts_lose_nothing_of_others() -> None:
                 clients[number] = server.connect()
         for client in clients:
             client.close()
+
+
+@pytest.mark.parametrize("path", ["/spin", "/sleep", "/stalled"])
+def test_application_has_its_time_also_when_its_client_has_left(path: str) -> None:
+    """Else a thread that hangs would be lost: clients are often less patient than servers."""
+    with serving(threads=1) as server:
+        client = server.connect()
+        client.send(request("GET", path))
+        server.printed(r"^began ")
+        client.reset()
+        record = server.log(r"^.* ERROR request timed out .*$")
+        assert f'request="GET {path}"' in record and "client=127.0.0.1" in record
+        assert server.get("/").status == 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from harness import TESTS, Server
@@ -15,9 +16,11 @@ from harness.processes import PROC, descriptors, memory
 
 LAYOUT = TESTS.parent / "internal" / "wire" / "layout.txt"
 CODES = {"u32": "I", "u64": "Q"}
-STATE_FREE = 0
+FREE, FILLED, CLAIMED, STARTED = range(4)
+IN_WORKER = 4  # PROTOCOL.md section 9: which descriptor of a worker its segment is
 
 
+@cache
 def header() -> tuple[struct.Struct, list[str], int]:
     """Return how to read the segment's first page, its names, and the bytes of a slot."""
     codes, names, slot, inside = "", [], 0, False
@@ -33,6 +36,71 @@ def header() -> tuple[struct.Struct, list[str], int]:
 
 
 @dataclass(frozen=True)
+class State:
+    """A slot's state word."""
+
+    kind: int
+    worker: int
+    filling: int
+
+
+class Segment:
+    """One segment, by the path of a descriptor of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        layout, names, self._slot = header()
+        with path.open("rb") as file:
+            self.header = dict(zip(names, layout.unpack(file.read(layout.size)), strict=True))
+        self.slots: int = self.header["SlotCount"]
+
+    @classmethod
+    def of_worker(cls, pid: int) -> Segment:
+        """Return the segment of a worker."""
+        return cls(PROC / str(pid) / "fd" / str(IN_WORKER))
+
+    def number(self, pid: int) -> int:
+        """Return the number of a worker; a LookupError when it has none."""
+        stride, count = self.header["WorkerStride"], self.header["WorkerCount"]
+        table = self._read(self.header["WorkersAt"], stride * count)
+        pids = [struct.unpack_from("@4I", table, stride * number)[3] for number in range(count)]
+        try:
+            return pids.index(pid)
+        except ValueError as error:
+            raise LookupError(pid) from error
+
+    def states(self, count: int | None = None) -> list[State]:
+        """Return the states of the first slots, or of all."""
+        count = self.slots if count is None else count
+        data = self._read(self.header["SlotsAt"], count * self._slot)
+        words = [struct.unpack_from("@Q", data, number * self._slot)[0] for number in range(count)]
+        return [State(word & 0xFF, word >> 16 & 0xFFFF, word >> 32) for word in words]
+
+    def blocks(self) -> int:
+        """Return how many blocks of workers are in use."""
+        count = self.header["WorkerCount"] * self.header["WorkerBlocks"]
+        table = struct.unpack(f"@{count}I", self._read(self.header["BlockTableAt"], 4 * count))
+        return sum(entry != 0 for entry in table)
+
+    def _read(self, at: int, size: int) -> bytes:
+        with self.path.open("rb") as file:
+            file.seek(at)
+            return file.read(size)
+
+
+def segments(server: Server) -> list[Segment]:
+    """Return the segments that the front has, one per generation."""
+    found = []
+    for path in (PROC / str(server.front) / "fd").iterdir():
+        try:
+            if os.readlink(path).startswith("/memfd:speyside"):
+                found.append(Segment(path))
+        except OSError:  # closed meanwhile
+            continue
+    return found
+
+
+@dataclass(frozen=True)
 class Holding:
     """Slots and workers' blocks in use, descriptors of each process, and times 64 KiB in the spool."""
 
@@ -43,31 +111,22 @@ class Holding:
 
 
 class Inside:
-    """Looks into a running server."""
+    """Looks into a running server that has one generation."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.processes = (server.front, *server.workers().values())
-        layout, names, self._slot = header()
+        (self._segment,) = segments(server)
+        self.slots = self._segment.slots
         links = {path: os.readlink(path) for path in (PROC / str(server.front) / "fd").iterdir()}
-        self._segment = next(path for path, link in links.items() if link.startswith("/memfd:speyside"))
         self._spool: list[Path] = [path for path, link in links.items() if link.endswith("(deleted)")]
-        self._spool.remove(self._segment)
-        with self._segment.open("rb") as file:
-            self._header = dict(zip(names, layout.unpack(file.read(layout.size)), strict=True))
-        self.slots: int = self._header["SlotCount"]
+        self._spool.remove(self._segment.path)
 
     def holding(self) -> Holding:
         """Look once."""
-        blocks = self._header["WorkerCount"] * self._header["WorkerBlocks"]
-        with self._segment.open("rb") as file:
-            file.seek(self._header["SlotsAt"])
-            slots = file.read(self.slots * self._slot)[:: self._slot]  # the lowest byte of each state
-            file.seek(self._header["BlockTableAt"])
-            table = struct.unpack(f"@{blocks}I", file.read(4 * blocks))
         return Holding(
-            slots=sum(state != STATE_FREE for state in slots),
-            blocks=sum(entry != 0 for entry in table),
+            slots=sum(state.kind != FREE for state in self._segment.states()),
+            blocks=self._segment.blocks(),
             descriptors=tuple(descriptors(pid) for pid in self.processes),
             spooled=sum(path.stat().st_blocks for path in self._spool) * 512 >> 16,
         )

@@ -25,6 +25,8 @@ type output struct {
 var outputs = []output{
 	{"internal/wire/layout_gen.go", makeLayoutGo},
 	{"ext/layout.h", makeLayoutC},
+	{"ext/moves.h", makeMovesC},
+	{"internal/wire/PROTOCOL.md", makeMovesDoc("internal/wire/PROTOCOL.md")},
 	{"ext/faults.h", makeFaultsC},
 	{"python/speyside/_faults.py", makeFaultsPython},
 	{"python/speyside/_version.py", makeVersionPython},

@@ -74,10 +74,10 @@ func (w *Worker) Take() (uint32, bool) {
 // Claim moves a taken slot from filled to claimed.
 func (w *Worker) Claim(i uint32) bool {
 	state := atomic.LoadUint64(&w.Slot(i).State)
-	if state&0xff != wire.StateFilled {
+	if !wire.Claim.From(int(state & 0xff)) {
 		return false
 	}
-	next := state&^uint64(0xffff00ff) | wire.StateClaimed | uint64(w.number)<<16
+	next := state&^uint64(0xffff00ff) | uint64(wire.Claim.To()) | uint64(w.number)<<16
 	return atomic.CompareAndSwapUint64(&w.Slot(i).State, state, next)
 }
 
