@@ -132,14 +132,14 @@ func (a *Arbiter) giveUp(o *overdue, others []Request) {
 		beside = "; beside it: " + labels(others)
 	}
 	if stopped(w.pid) { // it writes nothing, and when it wakes it may claim: nobody gains by waiting
+		w.kill() // before the log has whoever stopped it wake it
 		a.tell(o.Request, w.pid, "", "the process was stopped by a signal; it was killed"+beside)
-		w.kill()
 		return
 	}
 	w.dump(o.Thread)
 	a.awaitDump(w, "", time.Now().Add(dumpPatience), func(stack string) {
-		a.tell(o.Request, w.pid, stack, "the GIL is held in C code; the worker was killed"+beside)
 		w.kill()
+		a.tell(o.Request, w.pid, stack, "the GIL is held in C code; the worker was killed"+beside)
 	})
 }
 
