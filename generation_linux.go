@@ -66,7 +66,7 @@ func (l *load) options(python string) arbiter.Options {
 	r, s := l.server, l.server.settings
 	return arbiter.Options{
 		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
-		ScriptName: s.RootPath, Boot: r.boot, Warmup: s.Warmup, WarmupTimeout: s.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith()), Threads: r.threads(),
+		ScriptName: s.RootPath, Boot: r.boot, Warmup: s.Warmup, Preload: s.Preload, WarmupTimeout: s.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith()), Threads: r.threads(),
 		TimeoutGrace: s.TimeoutGrace,
 		InHand:       func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
 		GiveUp:       func(w int, told func([]arbiter.Request)) { l.line.GiveUp(w, l.requests(told)) },

@@ -46,6 +46,7 @@ type Options struct {
 	ScriptName string   // SCRIPT_NAME of every environ
 	Boot       string   // of this start: what identifiers of requests begin with
 	Warmup     []string // what each worker does before it claims
+	Preload    string   // "off": each worker loads the application; "on": the zygote does; "auto": so unless its import leaves threads and the like
 	Workers    int
 	Numbers    int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
 	Threads    int
@@ -103,6 +104,7 @@ type Arbiter struct {
 	restarts   backoff   // of the zygote
 	restarting bool      // a new zygote is due
 	wasLoaded  bool      // the application was there once: failures from then on are retried
+	deferred   *Loaded   // to be told when the first worker has loaded it
 	allReady   bool      // that many workers as there should be have been ready at once
 	renewing   *worker   // the one whose successor is on its way
 	weary      []*worker // that are to be renewed after it

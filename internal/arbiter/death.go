@@ -135,7 +135,9 @@ func (a *Arbiter) recordNow(w *worker) {
 		fields = append(fields, "in_hand", n)
 	}
 	log("worker reaped", append(fields, observe.Text(w.lastWords()))...)
-	if !w.ordered && !w.drained && !a.draining && !w.zygote.alone {
+	if a.deferred != nil && !a.wasLoaded && !w.leaving() && !a.draining { // no worker has ever come as far as that
+		a.unfit(w, diedLoading(a.options.Python, status, true))
+	} else if !w.ordered && !w.drained && !a.draining && !w.zygote.alone {
 		a.crashed("worker "+strconv.Itoa(w.number)+" died", status)
 	}
 	if w.process != nil && !w.zygote.alone {

@@ -15,6 +15,7 @@ type loadApplication struct {
 	ScriptName string   `json:"script_name"`
 	Boot       string   `json:"boot"`
 	Warmup     []string `json:"warmup"`
+	Preload    string   `json:"preload"`
 	Workers    int      `json:"workers"`
 	Threads    int      `json:"threads"`
 }
@@ -57,6 +58,7 @@ type fact struct {
 	Executable string `json:"executable"`
 	Framework  string `json:"framework"`
 	Alone      bool   `json:"alone"`
+	Deferred   bool   `json:"deferred"`
 	Code       string `json:"code"`
 	Text       string `json:"text"`
 	Hint       string `json:"hint"`

@@ -16,17 +16,17 @@ func (a *Arbiter) awaitWarmup(w *worker) {
 	time.AfterFunc(a.options.WarmupTimeout, func() {
 		a.post(func() {
 			if !w.ready && !w.dead && !w.leaving() {
-				a.warmupFailed(w, fault.New(fault.WarmupFailed, "it was not done in %v", a.options.WarmupTimeout))
+				a.unfit(w, fault.New(fault.WarmupFailed, "it was not done in %v", a.options.WarmupTimeout))
 			}
 		})
 	})
 }
 
-// warmupFailed ends Run when no generation of workers was ready yet: this application is not fit to serve. Later it is told, and
+// unfit ends Run when no generation of workers was ready yet: this application is not fit to serve. Later it is told, and
 // the worker is replaced as one that died.
-func (a *Arbiter) warmupFailed(w *worker, err *fault.Error) {
+func (a *Arbiter) unfit(w *worker, err *fault.Error) {
 	if a.allReady {
-		a.log.Error("worker not warmed up", "worker", w.number, "pid", w.pid, "error", err, "code", err.Fault.Code)
+		a.log.Error("worker not fit to serve", "worker", w.number, "pid", w.pid, "error", err, "code", err.Fault.Code)
 		w.kill()
 		return
 	}

@@ -199,6 +199,7 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 	switch {
 	case f.Type == "WorkerReady" && !w.ready && f.Worker == w.number && (w.pid == 0 || f.Pid == w.pid):
 		w.ready = true
+		a.tellLoaded(f.Pid)
 		a.log.Info("worker ready", "worker", w.number, "pid", f.Pid)
 		a.allow(w)
 		if a.options.Ready != nil {
@@ -210,11 +211,11 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 		w.drained = true
 		a.log.Debug("worker drained", "worker", w.number, "pid", w.pid, "requests", f.Requests)
 		a.settle()
-	case f.Type == "WarmupFailed" && !w.ready && f.Worker == w.number:
-		if f.Traceback != "" && a.options.Traceback != nil {
+	case (f.Type == "WarmupFailed" || f.Type == "LoadFailed") && !w.ready && f.Worker == w.number:
+		if f.Traceback != "" && a.options.Traceback != nil && !a.draining { // the first says it for all
 			a.options.Traceback(lines(f.Traceback))
 		}
-		a.warmupFailed(w, applicationFailed(f))
+		a.unfit(w, applicationFailed(f))
 	case f.Type == "RequestInterrupted" && f.Worker == w.number:
 		a.interrupted(w, f)
 	default:

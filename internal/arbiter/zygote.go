@@ -68,7 +68,7 @@ func (a *Arbiter) startZygote() {
 		func() { a.zygoteDied(z) })
 	order := loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Warmup: a.options.Warmup, Workers: a.workers(), Threads: a.options.Threads,
+		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.workers(), Threads: a.options.Threads,
 	}
 	a.order(z, order)
 }
@@ -183,7 +183,7 @@ func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
 		a.zygoteMisspoke(z, "ApplicationLoaded out of place")
 		return
 	}
-	z.loaded, z.alone, a.wasLoaded = true, f.Alone, true
+	z.loaded, z.alone = true, f.Alone
 	loaded := Loaded{
 		Name: line(f.Name), Python: line(f.Python), Executable: line(f.Executable), Framework: line(f.Framework),
 		Workers: a.workers(), Threads: a.options.Threads, Alone: f.Alone,
@@ -191,16 +191,28 @@ func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
 	if z.alone {
 		loaded.Workers, loaded.Threads = 1, 1
 	}
-	a.log.Debug("application loaded", "name", loaded.Name, "pid", z.process.pid)
+	if a.deferred = &loaded; !f.Deferred {
+		a.tellLoaded(z.process.pid)
+	}
 	if names := a.options.Limits.names(); z.alone && names != "" {
 		a.log.Warn("limits not kept", "settings", names, "reason", "the script serves in its own process, which nothing can replace while it serves")
-	}
-	if a.options.Loaded != nil {
-		a.options.Loaded(loaded)
 	}
 	a.fill()
 	a.relieve()
 	a.settle()
+}
+
+// tellLoaded tells that the application is there, in the zygote or in the first worker that has loaded it itself.
+func (a *Arbiter) tellLoaded(pid int) {
+	loaded := a.deferred
+	if loaded == nil {
+		return
+	}
+	a.deferred, a.wasLoaded = nil, true
+	a.log.Debug("application loaded", "name", loaded.Name, "pid", pid)
+	if a.options.Loaded != nil {
+		a.options.Loaded(*loaded)
+	}
 }
 
 func applicationFailed(f fact) *fault.Error {

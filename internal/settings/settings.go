@@ -65,6 +65,7 @@ type Settings struct {
 	SendTimeout   time.Duration // 0: wait for ever
 	AbandonAfter  time.Duration // 0: never
 	Warmup        []string      // paths, or module:callable
+	Preload       string        // auto, on or off
 	WarmupTimeout time.Duration // 0: no limit
 
 	QueueTimeout    time.Duration // 0: no limit

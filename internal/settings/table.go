@@ -127,6 +127,15 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.Python },
 	},
 	{
+		Name: "preload", Bare: "on", Meta: "MODE", Type: String, Default: "auto", Section: SectionApplication, Since: "0.1", Reloadable: true,
+		Gunicorn: "preload_app", Check: oneOf(preloads...),
+		Doc: "Whether the application is loaded once, before the workers are forked: auto, on or off. The flag alone means on. Loaded once, it " +
+			"starts faster and the workers share its memory. With `auto` the workers load it themselves when its import leaves threads, " +
+			"connections, listening sockets or event loops behind, which do not survive a fork; the log names them. A script that is run is " +
+			"always loaded once.",
+		field: func(s *Settings) any { return &s.Preload },
+	},
+	{
 		Name: "warmup", Meta: "LIST", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
 		Check: aWarmup,
 		Doc: "What each worker does before its first request. Separated by commas: a path such as /health, which the application is asked for, " +

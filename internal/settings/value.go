@@ -88,6 +88,9 @@ func sizeUpTo(high int64, text string) Check {
 	}}
 }
 
+// preloads are whether the application is loaded once, before the workers are forked.
+var preloads = []string{"auto", "on", "off"}
+
 // headerMaps are gunicorn's values, in the order of http1.Underscores.
 var headerMaps = []string{"drop", "refuse", "dangerous"}
 

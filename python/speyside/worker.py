@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
-from speyside import _gateway, report, stacks, streams, warmup
+from speyside import _gateway, loader, report, stacks, streams, warmup
 from speyside.channel import Channel, Order
 from speyside.failure import Failure, trimmed
 from speyside.loader import Application
@@ -201,6 +201,15 @@ class Start(NamedTuple):
     threads: int
     warmup: Sequence[str]  # targets
     base: Mapping[str, object]  # a base environ
+
+
+def load(start: Start, channel: Channel, name: str) -> Application:
+    """Load the application in this worker; one that cannot says so and ends."""
+    try:
+        return loader.load(name)
+    except Failure as failure:
+        channel.send("LoadFailed", worker=start.number, **failure.fact())
+        vanish(1)
 
 
 def work(start: Start, channel: Channel, application: Application) -> NoReturn:

@@ -11,11 +11,10 @@ import os
 import select
 import signal
 import sys
-import threading
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
-from speyside import _gateway, environs, loader, report, stacks, worker
+from speyside import _gateway, environs, leftovers, loader, report, stacks, worker
 from speyside.channel import Channel, Order
 from speyside.files import FileWrapper
 from speyside.loader import Application
@@ -35,6 +34,7 @@ class Load(NamedTuple):
     threads: int
     boot: str
     warmup: list[str]
+    preload: str
 
 
 class Child(NamedTuple):
@@ -60,8 +60,8 @@ class Zygote:
             raise OSError(order.number("errno"), order.text("text"))
         return order.text("host"), order.number("port")
 
-    def loaded(self, application: Application, alone: bool) -> None:
-        """State that the application is there, and make what it has made cheap to fork."""
+    def loaded(self, application: Application | None, alone: bool) -> None:
+        """State that workers can be forked, and make what there is cheap to fork; no application: they load it."""
         gc.collect()
         gc.freeze()
         self.channel.send(
@@ -71,9 +71,10 @@ class Zygote:
             executable=sys.executable,
             framework=loader.framework(application),
             alone=alone,
+            deferred=application is None,
         )
 
-    def fork_workers(self, application: Application, extra: Mapping[str, object], wake: int = -1) -> bool:
+    def fork_workers(self, application: Application | None, extra: Mapping[str, object], wake: int = -1) -> bool:
         """Fork and reap until StopScript; False when the front is gone. A readable wake asks it to drain."""
         poll = select.poll()
         poll.register(self.channel.fileno(), select.POLLIN)
@@ -115,7 +116,9 @@ class Zygote:
             worker.vanish(0)
         return order
 
-    def _spawn(self, order: Order, application: Application, extra: Mapping[str, object], poll: select.poll) -> None:
+    def _spawn(
+        self, order: Order, application: Application | None, extra: Mapping[str, object], poll: select.poll
+    ) -> None:
         number = order.number("worker")
         if len(order.descriptors) != 2:
             return
@@ -133,7 +136,9 @@ class Zygote:
         poll.register(watch, select.POLLIN)
         self.channel.send("WorkerSpawned", worker=number, pid=pid)
 
-    def _be_worker(self, order: Order, number: int, application: Application, extra: Mapping[str, object]) -> NoReturn:
+    def _be_worker(
+        self, order: Order, number: int, application: Application | None, extra: Mapping[str, object]
+    ) -> NoReturn:
         try:
             self.channel.close()
             for watch in self._children:
@@ -141,7 +146,10 @@ class Zygote:
             stacks.install(order.descriptors[1])
             base = self._configure(order, self.load.threads, self.load.workers, extra)
             start = worker.Start(number, self.load.threads, self.load.warmup, base)
-            worker.work(start, Channel(order.descriptors[0]), application)
+            channel = Channel(order.descriptors[0])
+            if application is None:
+                application = worker.load(start, channel, self.load.app)
+            worker.work(start, channel, application)
         finally:
             os._exit(1)
 
@@ -161,12 +169,23 @@ class Zygote:
         self.channel.send("WorkerReaped", worker=child.worker, pid=child.pid, status=status, peak=peak)
 
 
-def warn_of_threads() -> None:
-    """Say which threads the import has started: they do not exist in the workers that are forked."""
-    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    if names:
-        why = "threads that are started while the application is imported do not run in its workers"
-        report.record("WARN", "threads left behind", threads=", ".join(names), why=why)
+class LeftBehind(Exception):  # noqa: N818 - it is no error
+    """The import has left what does not survive a fork: the workers have to load the application themselves."""
+
+
+def load_once(load: Load) -> Application:
+    """Load the application in this process, from which workers are forked; raise Failure, or LeftBehind with `auto`."""
+    known = leftovers.before()
+    application = loader.load(load.app)
+    left = leftovers.found(known)
+    if left and load.preload == "auto":
+        why = "the import left behind what does not survive a fork"
+        report.record("INFO", "application loaded in each worker", why=why, left=", ".join(left), setting="preload")
+        raise LeftBehind
+    if left:
+        why = "a forked worker has no threads but its own, and shares connections and event loops with the others"
+        report.record("WARN", "left behind by the import", left=", ".join(left), why=why, setting="preload")
+    return application
 
 
 def run(channel: Channel, order: Order, ports: int) -> int:
@@ -181,6 +200,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         max(1, order.number("threads")),
         order.text("boot"),
         order.texts("warmup"),
+        order.text("preload"),
     )
     worker.ignore_signals()
     bells = range(FIRST_PORT, FIRST_PORT + ports)
@@ -193,8 +213,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         loader.prepare_path(load.pythonpath, load.chdir, load.app)
         return script.Script(zygote).run()
     loader.prepare_path(load.pythonpath, load.chdir)
-    application = loader.load(load.app)
-    warn_of_threads()
+    application = load_once(load) if load.preload != "off" else None
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, worker.nothing)
     zygote.loaded(application, alone=False)
