@@ -86,6 +86,7 @@ test_lint() {
 test_go() {
   step "go test -race" "$GO" test -race ./...
   step "go test hot path" "$GO" test -run HotPath ./internal/...
+  step "go test model" "$GO" test -count=1 ./internal/slot/model
 }
 
 test_fuzz() {
