@@ -6,19 +6,6 @@ import "context"
 
 // What the arbiter tells of its processes. Nothing here changes anything.
 
-// WorkerState is what a worker is about.
-type WorkerState string
-
-// The states of a worker.
-const (
-	WorkerStarting WorkerState = "starting" // it is forked, and does not claim yet
-	WorkerReady    WorkerState = "ready"    // its threads claim
-	WorkerDraining WorkerState = "draining" // it finishes what it has started
-	WorkerDrained  WorkerState = "drained"  // it has, and is about to exit
-
-	WorkerCondemned WorkerState = "condemned" // it does not answer, and will be killed
-)
-
 // WorkerSnapshot is one worker at an instant.
 type WorkerSnapshot struct {
 	Number int
@@ -60,6 +47,8 @@ func (a *Arbiter) snapshot() Snapshot {
 
 func (w *worker) state() WorkerState {
 	switch {
+	case w.dead:
+		return WorkerGone
 	case w.condemned:
 		return WorkerCondemned
 	case w.drained:

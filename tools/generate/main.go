@@ -33,6 +33,7 @@ var outputs = []output{
 	{"docs/settings.md", makeSettingsDoc},
 	{"docs/errors.md", makeErrorsDoc},
 	{"docs/metrics.md", makeMetricsDoc},
+	{"docs/lifecycle.md", makeLifeDoc("docs/lifecycle.md")},
 }
 
 func main() {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"speyside.dev/speyside/internal/wire"
@@ -20,27 +21,25 @@ const (
 
 // makeMovesDoc writes the moves of a slot into a page that is otherwise written by hand.
 func makeMovesDoc(path string) func(root string) ([]byte, error) {
+	return intoPage(path, movesBegin, movesEnd, func() string { return movesTable() + movesPicture() })
+}
+
+// intoPage makes the text between two lines of a page.
+func intoPage(path, begin, end string, text func() string) func(root string) ([]byte, error) {
 	return func(root string) ([]byte, error) {
 		page, err := os.ReadFile(filepath.Join(root, path))
 		if errors.Is(err, fs.ErrNotExist) {
-			page, err = []byte(movesBegin+movesEnd), nil
+			page, err = []byte(begin+end), nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		before, rest, begins := bytes.Cut(page, []byte(movesBegin))
-		_, after, ends := bytes.Cut(rest, []byte(movesEnd))
+		before, rest, begins := bytes.Cut(page, []byte(begin))
+		_, after, ends := bytes.Cut(rest, []byte(end))
 		if !begins || !ends {
-			return nil, fmt.Errorf("%s has no place for the moves: %s…%s", path, movesBegin, movesEnd)
+			return nil, fmt.Errorf("%s has no place for what is generated: %s…%s", path, begin, end)
 		}
-		var b bytes.Buffer
-		b.Write(before)
-		b.WriteString(movesBegin)
-		b.WriteString(movesTable())
-		b.WriteString(movesPicture())
-		b.WriteString(movesEnd)
-		b.Write(after)
-		return b.Bytes(), nil
+		return slices.Concat(before, []byte(begin), []byte(text()), []byte(end), after), nil
 	}
 }
 
