@@ -11,6 +11,20 @@ import pytest
 
 from harness import Gate
 
+ALONE = ("soak", "packaging")  # directories whose tests need the machine for themselves
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say what our marks mean."""
+    config.addinivalue_line("markers", "alone: needs the machine for itself; others run several at a time")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what measures, or takes most of the machine."""
+    for item in items:
+        if item.path.parent.name in ALONE:
+            item.add_marker(pytest.mark.alone)
+
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Gate]:

@@ -15,6 +15,8 @@ from harness.client import chunks, request
 from harness import Client, Gate, Server, running, until
 from harness.processes import memory
 
+pytestmark = pytest.mark.alone  # their patience is short
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:

@@ -15,6 +15,8 @@ from harness.client import request
 from harness import Client, Gate, Server, Unsound, running, until
 from harness.processes import descriptors, processor_time
 
+pytestmark = pytest.mark.alone  # their patience is short
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
