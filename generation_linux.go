@@ -78,6 +78,7 @@ func (l *load) options(python string) arbiter.Options {
 		Memory: r.memory,
 		Log:    r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
 		Ready:    func(worker, _ int) { l.line.WorkerReady(worker) },
+		Counted:  func(there, serving int, ending bool) { r.generations.Counted(l.number, there, serving, ending) },
 		AllReady: func() { r.generations.Ready(l.number) },
 		Crashed:  func(how string) { r.generations.Crashed(l.number, how) },
 		Dead:     func(w int, acknowledged func([]arbiter.Request)) { l.line.WorkerDied(w, l.requests(acknowledged)) },
@@ -166,7 +167,7 @@ func (l *load) finish() {
 }
 
 // Scale implements [generation.Load].
-func (l *load) Scale(workers int) { l.arbiter.Scale(workers) }
+func (l *load) Scale(workers int, tight bool) { l.arbiter.Scale(workers, tight) }
 
 // Kill implements [generation.Load].
 func (l *load) Kill() { l.arbiter.Kill() }

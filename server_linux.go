@@ -103,7 +103,7 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	if err := r.openHealth(context.Background()); err != nil {
 		return nil, errors.Join(err, r.front.Close())
 	}
-	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(),
+	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Overlap: s.ReloadOverlap,
 		Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log})
 	return r, nil
 }

@@ -79,6 +79,8 @@ type Options struct {
 	Spawning func(worker int)
 	// Ready is told when a worker's threads claim.
 	Ready func(worker, pid int)
+	// Counted is told how many workers there are and how many of them serve, when that changes, and that no more will start.
+	Counted func(there, serving int, ending bool)
 	// AllReady is told once, when every worker has been ready.
 	AllReady func()
 	// Crashed is told of each worker, and of the zygote, that ended without being asked to.
@@ -97,6 +99,7 @@ type Arbiter struct {
 	events   chan func()
 	finished chan struct{}
 	scaled   atomic.Int32 // how many workers there should be
+	tight    atomic.Bool  // and not one more
 
 	// What follows belongs to the goroutine of Run.
 	zygote     *zygote   // nil while there is none
@@ -108,6 +111,7 @@ type Arbiter struct {
 	allReady   bool      // that many workers as there should be have been ready at once
 	renewing   *worker   // the one whose successor is on its way
 	weary      []*worker // that are to be renewed after it
+	counted    counts    // what Counted was told
 	draining   bool
 	done       bool
 	result     error
@@ -150,6 +154,7 @@ func (a *Arbiter) Run(ctx context.Context) error {
 			a.result = ctx.Err()
 			a.kill()
 		}
+		a.tellCounts()
 	}
 	for w := range a.unrecorded {
 		w.ask()

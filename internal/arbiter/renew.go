@@ -28,7 +28,7 @@ func (a *Arbiter) renewNext() {
 		a.sendAway(w)
 	}
 	a.weary = slices.DeleteFunc(a.weary, func(w *worker) bool { return w.dead || w.leaving() })
-	if a.renewing == nil && len(a.weary) > 0 && a.zygote != nil && a.zygote.loaded && !a.draining {
+	if a.renewing == nil && !a.tight.Load() && len(a.weary) > 0 && a.zygote != nil && a.zygote.loaded && !a.draining {
 		a.renewing, a.weary = a.weary[0], a.weary[1:]
 		a.fill()
 	}

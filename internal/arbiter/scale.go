@@ -4,8 +4,9 @@ package arbiter
 
 // Scaling: another number of workers while they serve. Who is too many finishes what it has.
 
-// Scale has that many workers from now on. It does not wait.
-func (a *Arbiter) Scale(workers int) {
+// Scale has that many workers from now on. With tight, those that leave count until they are gone, and renewals wait. It does not wait.
+func (a *Arbiter) Scale(workers int, tight bool) {
+	a.tight.Store(tight)
 	a.scaled.Store(int32(workers))
 	go a.post(a.rescale)
 }
@@ -59,4 +60,24 @@ func (a *Arbiter) dispensable() *worker {
 		}
 	}
 	return found
+}
+
+// tellCounts tells how many workers there are, when that has changed.
+func (a *Arbiter) tellCounts() {
+	now := counts{serving: a.readyWorkers(), ending: a.draining || a.done}
+	for _, at := range a.places {
+		if at.worker != nil {
+			now.there++
+		}
+	}
+	if now != a.counted && a.options.Counted != nil {
+		a.counted = now
+		a.options.Counted(now.there, now.serving, now.ending)
+	}
+}
+
+// counts is what was told.
+type counts struct {
+	there, serving int
+	ending         bool
 }

@@ -53,7 +53,7 @@ func (a *Arbiter) fill() {
 		if a.zygote.alone && at.worker != nil {
 			return // it is the process that would have to be another
 		}
-		if at.worker != nil && !at.worker.leaving() {
+		if at.worker != nil && (!at.worker.leaving() || a.tight.Load()) {
 			missing--
 		}
 	}
@@ -79,7 +79,7 @@ func (a *Arbiter) wanted() int {
 	switch {
 	case a.zygote != nil && a.zygote.alone:
 		return 1
-	case a.renewing != nil:
+	case a.renewing != nil && !a.tight.Load():
 		return a.workers() + 1
 	}
 	return a.workers()
@@ -268,7 +268,7 @@ func (a *Arbiter) delay(number int, least time.Duration) {
 
 // countReady tells once that as many workers are ready as there should be.
 func (a *Arbiter) countReady() {
-	if a.allReady || a.readyWorkers() < a.wanted() {
+	if a.allReady || a.wanted() == 0 || a.readyWorkers() < a.wanted() {
 		return
 	}
 	a.allReady = true

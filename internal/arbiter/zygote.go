@@ -68,7 +68,7 @@ func (a *Arbiter) startZygote() {
 		func() { a.zygoteDied(z) })
 	order := loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.workers(), Threads: a.options.Threads,
+		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
 	}
 	a.order(z, order)
 }
@@ -186,7 +186,7 @@ func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
 	z.loaded, z.alone = true, f.Alone
 	loaded := Loaded{
 		Name: line(f.Name), Python: line(f.Python), Executable: line(f.Executable), Framework: line(f.Framework),
-		Workers: a.workers(), Threads: a.options.Threads, Alone: f.Alone,
+		Workers: a.options.Workers, Threads: a.options.Threads, Alone: f.Alone,
 	}
 	if z.alone {
 		loaded.Workers, loaded.Threads = 1, 1

@@ -24,8 +24,8 @@ type Load interface {
 	Enter()
 	// Retire has it finish what it has started, and then end. It is never given the line again.
 	Retire()
-	// Scale has it have that many workers from now on.
-	Scale(workers int)
+	// Scale has it have that many workers from now on. With tight, those that leave count, and none is beside them for a renewal.
+	Scale(workers int, tight bool)
 	// Kill ends it at once.
 	Kill()
 }
@@ -38,6 +38,8 @@ type Options struct {
 	Probation time.Duration
 	// Workers is how many a generation has at first; that many crashes during probation, three at most, bring back the one before.
 	Workers int
+	// Overlap is how many workers there may be at once beyond those of one generation.
+	Overlap int
 	// Began and Settled are called when a reload begins, and when it is known what became of it; they must not block.
 	Began   func(number int)
 	Settled func(Outcome)
@@ -56,6 +58,12 @@ type generation struct {
 	failed  bool // it will not serve
 	ready   bool // all its workers have been ready
 	retired bool
+
+	target  int  // how many workers it may have
+	tight   bool // none beyond
+	there   int  // how many it has
+	serving int  // of them
+	ending  bool // it starts none any more
 
 	traceback string  // of the application, if it raised while it loaded
 	outcome   Outcome // of the reload that began it, once it took over
@@ -94,26 +102,26 @@ func New(options Options) *Succession {
 func (s *Succession) Begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g, err := s.start()
+	g, err := s.make()
 	if err != nil {
 		s.finish(err)
 		return err
 	}
 	s.current = g
+	g.Start()
 	g.Enter()
 	return nil
 }
 
-// start makes the next generation and begins to load it.
-func (s *Succession) start() (*generation, error) {
+// make makes the next generation.
+func (s *Succession) make() (*generation, error) {
 	s.last++
 	load, err := s.options.Make(s.last)
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{Load: load, number: s.last, begun: time.Now()}
+	g := &generation{Load: load, number: s.last, begun: time.Now(), target: s.workers}
 	s.all[g.number] = g
-	g.Start()
 	return g, nil
 }
 
@@ -134,7 +142,7 @@ func (s *Succession) Reload() {
 func (s *Succession) reloadSoon() {
 	switch {
 	case s.over:
-	case s.loading != nil:
+	case s.loading != nil, s.limited() && s.standby != nil: // there is no room for a third
 		s.again = true
 	default:
 		s.reload()
@@ -145,12 +153,14 @@ func (s *Succession) reload() {
 	s.again = false
 	s.options.Log.Info("reload began", "generation", s.last+1)
 	s.options.Began(s.last + 1)
-	g, err := s.start()
+	g, err := s.make()
 	if err != nil {
 		s.refused(s.last, err)
 		return
 	}
 	s.loading = g
+	s.share()
+	g.Start()
 }
 
 // Ready says that all workers of a generation are ready: it takes over.
@@ -174,8 +184,14 @@ func (s *Succession) Ready(number int) {
 	s.options.Settled(s.outcome)
 	s.options.Log.Info("generation took over", "generation", number, "after", time.Since(g.begun).Round(time.Millisecond))
 	s.trial = time.AfterFunc(s.options.Probation, func() { s.proved(g) })
+	s.goOn()
+	s.share()
+}
+
+// goOn begins the reload that was put off.
+func (s *Succession) goOn() {
 	if s.again {
-		s.reload()
+		s.reloadSoon()
 	}
 }
 
@@ -187,6 +203,8 @@ func (s *Succession) proved(g *generation) {
 		s.retire(s.standby)
 		s.standby = nil
 		s.tell(g.number, g.outcome)
+		s.goOn()
+		s.share()
 	}
 }
 
@@ -222,6 +240,8 @@ func (s *Succession) goBack(g *generation, how string) {
 	s.current.Enter()
 	s.retire(g)
 	s.fail(g, fault.New(fault.ReloadFailed, "%s in its first seconds", how))
+	s.goOn()
+	s.share()
 }
 
 // fail notes that a generation will not serve.
@@ -230,9 +250,7 @@ func (s *Succession) fail(g *generation, err error) {
 	s.refused(g.number, err)
 	if s.loading == g {
 		s.loading = nil
-		if s.again {
-			s.reload()
-		}
+		s.goOn()
 	}
 }
 
@@ -267,6 +285,7 @@ func (s *Succession) Ended(number int, err error) {
 		s.fail(g, whyEnded(err))
 	case s.standby:
 		s.standby = nil
+		s.goOn()
 	case s.current: // a script that has come to its end, or one that was told to
 		if s.err == nil {
 			s.err = err
@@ -274,6 +293,7 @@ func (s *Succession) Ended(number int, err error) {
 		s.stop()
 	}
 	delete(s.all, number)
+	s.share()
 	if s.over && len(s.all) == 0 {
 		s.finish(s.err)
 	}
@@ -345,11 +365,7 @@ func (s *Succession) Scale(workers int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.workers = workers
-	for _, g := range s.all {
-		if !g.retired && !g.failed {
-			g.Scale(workers)
-		}
-	}
+	s.share()
 }
 
 // Current is the number of the generation in service.

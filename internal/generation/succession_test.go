@@ -29,16 +29,22 @@ type fakeLoad struct {
 func (l fakeLoad) note(what string) {
 	l.stand.told = append(l.stand.told, fmt.Sprint(what, " ", l.number))
 }
-func (l fakeLoad) Start()      { l.note("start") }
-func (l fakeLoad) Enter()      { l.note("enter") }
-func (l fakeLoad) Retire()     { l.note("retire") }
-func (l fakeLoad) Scale(n int) { l.note(fmt.Sprint("scale to ", n, " of")) }
-func (l fakeLoad) Kill()       { l.note("kill") }
+func (l fakeLoad) Start()  { l.note("start") }
+func (l fakeLoad) Enter()  { l.note("enter") }
+func (l fakeLoad) Retire() { l.note("retire") }
+func (l fakeLoad) Scale(n int, tight bool) {
+	if tight {
+		l.note(fmt.Sprint("scale tightly to ", n, " of"))
+		return
+	}
+	l.note(fmt.Sprint("scale to ", n, " of"))
+}
+func (l fakeLoad) Kill() { l.note("kill") }
 
 // begin returns a succession whose first generation serves. Probation ends only when the test says so.
 func begin(t *testing.T, workers int) *stand {
 	s := &stand{t: t, broken: map[int]error{}}
-	s.Succession = New(Options{Probation: time.Hour, Workers: workers, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	s.Succession = New(Options{Probation: time.Hour, Workers: workers, Overlap: 99, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Make: func(number int) (Load, error) { return fakeLoad{s, number}, s.broken[number] }})
 	if err := s.Begin(); err != nil {
 		t.Fatal(err)

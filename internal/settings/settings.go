@@ -31,6 +31,8 @@ type Settings struct {
 	Threads int
 	Loops   int
 
+	ReloadOverlap int // workers beyond Workers that there may be during a reload
+
 	MaxRequests, MaxRequestsJitter             int           // 0: no limit
 	MaxWorkerLifetime, MaxWorkerLifetimeJitter time.Duration // 0: no limit
 	MaxWorkerMemory, MaxWorkerMemoryHard       int64         // in bytes; 0: no limit

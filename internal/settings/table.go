@@ -60,6 +60,9 @@ const MaxHead = 65535
 // MaxInMemory is the largest body in bytes that is kept in memory while it arrives.
 const MaxInMemory = 1 << 20
 
+// mostOverlap is more workers than there can be.
+const mostOverlap = 4096
+
 // Table returns every setting, in the order of --help.
 func Table() []Setting { return slices.Clone(table) }
 
@@ -193,6 +196,15 @@ var table = []Setting{
 			"One loop feeds several CPUs full of Python; more are of use when replies are large or tiny.",
 		auto:  func(_ *Settings, m machine) int { return max(1, m.cpus()/8) },
 		field: func(s *Settings) any { return &s.Loops },
+	},
+	{
+		Name: "reload_overlap", Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: as many as workers",
+		Section: SectionWorkers, Since: "0.1", Check: between(1, mostOverlap),
+		Doc: "How many workers there may be at once during a reload beyond `workers`. From 1 to 4096, or `auto`: a whole new generation starts " +
+			"beside the old one. With fewer, which saves memory, the new one takes over when that many are ready, and grows as the old one's finish and " +
+			"leave; so there are fewer for a while. 0 is refused: a new generation must be ready before the old one leaves.",
+		auto:  func(*Settings, machine) int { return mostOverlap },
+		field: func(s *Settings) any { return &s.ReloadOverlap },
 	},
 	{
 		Name: "max_requests", Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",

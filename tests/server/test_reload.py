@@ -14,6 +14,7 @@ import pytest
 
 from harness import PATIENCE, Client, Server, running, until
 from harness.processes import descriptors
+from harness.processes import running as is_running
 
 APP = """
 import os, time
@@ -204,3 +205,53 @@ def test_worker_that_dies_after_a_reload_is_replaced_from_the_new_generation(tmp
             break
         for _ in range(20):
             assert server.get("/").text == "2 b"
+
+
+class Census:
+    """Counts the processes of a server that are there at once, from its beginning to its end."""
+
+    def __init__(self, server: Server) -> None:
+        self.most = 0
+        self._server = server
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._count)
+        self._thread.start()
+
+    def _count(self) -> None:
+        while not self._over.is_set():
+            seen = self._server.tree()
+            # Listing takes a while. Those that are there after it have been there together.
+            self.most = max(self.most, sum(is_running(pid) for pid in seen))
+
+    def finish(self) -> int:
+        self._over.set()
+        self._thread.join(PATIENCE)
+        return self.most
+
+
+def test_reload_with_little_room_has_few_workers_beyond_the_full_number(tmp_path: Path) -> None:
+    write(tmp_path)
+    with running("released:app", "--reload-overlap=1", workers=4, cwd=tmp_path) as server:
+        clients, census = Clients(server, 8), Census(server)
+        write(tmp_path, "b")
+        server.interrupt(SIGHUP)
+        server.log(r"worker ready .* generation=2$", count=4)
+        until(lambda: "2 b" in clients.answers, "an answer of the new generation", PATIENCE)
+        # The front, two zygotes, and one worker beyond the four. It stands by until its successor has proved itself.
+        until(lambda: len(server.tree()) == 1 + 1 + 4, "the end of the old generation", PATIENCE)
+        assert census.finish() == 1 + 2 + 5
+        clients.finish()
+        assert server.get("/").text == "2 b"
+
+
+def test_rollback_of_a_reload_with_little_room_brings_all_workers_back(tmp_path: Path) -> None:
+    write(tmp_path)
+    with running("released:app", "--reload-overlap=1", workers=4, cwd=tmp_path, provoked=True) as server:
+        write(tmp_path, "b")
+        server.interrupt(SIGHUP)
+        server.log(r"generation took over generation=2 ")
+        for _ in range(3):
+            assert server.get("/exit").status == 502
+        server.log(r" ERROR reload failed generation=2 .*in its first seconds.* serving=1 ")
+        until(lambda: len(server.tree()) == 1 + 1 + 4, "four workers of the old generation alone", PATIENCE)
+        assert {server.get("/").text for _ in range(20)} == {"1 a"}
