@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	"speyside.dev/speyside/internal/arbiter"
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/generation"
+	"speyside.dev/speyside/internal/settings"
 	"speyside.dev/speyside/internal/slot"
 )
 
@@ -62,14 +64,23 @@ func (r *Server) makeLoad(number int) (generation.Load, error) {
 	return l, nil
 }
 
+// switchInterval is the setting in the arbiter's words.
+func switchInterval(d time.Duration) int {
+	if d == settings.AutoSwitchInterval {
+		return -1
+	}
+	return int(d / time.Microsecond)
+}
+
 func (l *load) options(python string) arbiter.Options {
 	r, s := l.server, l.server.settings
 	return arbiter.Options{
 		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
 		ScriptName: s.RootPath, Boot: r.boot, Warmup: s.Warmup, Preload: s.Preload, WarmupTimeout: s.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith()), Threads: r.threads(),
-		TimeoutGrace: s.TimeoutGrace,
-		InHand:       func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
-		GiveUp:       func(w int, told func([]arbiter.Request)) { l.line.GiveUp(w, l.requests(told)) },
+		SwitchInterval: switchInterval(s.SwitchInterval),
+		TimeoutGrace:   s.TimeoutGrace,
+		InHand:         func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
+		GiveUp:         func(w int, told func([]arbiter.Request)) { l.line.GiveUp(w, l.requests(told)) },
 		Limits: arbiter.Limits{Requests: s.MaxRequests, RequestsJitter: s.MaxRequestsJitter, Lifetime: s.MaxWorkerLifetime,
 			LifetimeJitter: s.MaxWorkerLifetimeJitter, Memory: s.MaxWorkerMemory, MemoryHard: s.MaxWorkerMemoryHard},
 		Served:        l.line.Served,

@@ -18,7 +18,20 @@ from setuptools.errors import CompileError, ExecError
 ROOT = Path(__file__).parent
 ABI = "cp311"
 PROGRAM = "speyside"
-SOURCES = ["module", "slot", "environ", "origin", "input", "fields", "reply", "body", "hints", "client", "gateway"]
+SOURCES = [
+    "module",
+    "slot",
+    "environ",
+    "origin",
+    "input",
+    "fields",
+    "reply",
+    "body",
+    "hints",
+    "client",
+    "switch",
+    "gateway",
+]
 
 
 def flags() -> tuple[list[str], list[str]]:

@@ -39,6 +39,7 @@ struct serving {
     unsigned long ident; /* Python's number of the thread */
     uint32_t tid;        /* the kernel's */
     bool running;        /* the application, or the close() of its reply, for the claim below */
+    struct spey_turn turn;
     uint32_t index, filling;
     PyObject *interruption; /* what interrupt() has set in this thread for the claim; NULL for nothing */
 };
@@ -436,6 +437,7 @@ static int run(struct serving *s, struct spey_claim *claim) {
         s->index = claim->index;
         s->filling = (uint32_t)(claim->state >> SPEY_FILLING_SHIFT);
         s->running = true;
+        if (LIKELY(built)) spey_switch_begin(&s->turn);
         spey_reply_open(s->reply, claim, s->worker, s->request.head_only);
         if (s->request.input != NULL) spey_input_start(s->request.input, claim);
         if (UNLIKELY(!built))
@@ -443,6 +445,7 @@ static int run(struct serving *s, struct spey_claim *claim) {
         else if (UNLIKELY(!run_application(s)))
             served = -1;
         s->running = false;
+        spey_switch_end(&s->turn);
         if (UNLIKELY(s->interruption != NULL)) {
             calm(s);
             Py_CLEAR(s->interruption);
@@ -470,6 +473,7 @@ static bool idle(struct serving *s) {
         atomic_fetch_sub(&s->entry->busy, 1);
         s->busy = false;
     }
+    spey_switch_idle();
     atomic_store(s->word, 1);
     if (!spey_window_empty()) {
         atomic_store(s->word, 0);
@@ -537,11 +541,13 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
     spey_process.serving[thread] = &s;
     spey_process.serving_count++;
     spey_process.worker = (uint32_t)worker;
+    spey_switch_join(&s.turn);
     bool ended = serve_until(&s, limit, &served);
     if (!is_forked(&s)) {
         if (s.busy) atomic_fetch_sub(&s.entry->busy, 1);
         spey_process.serving[thread] = NULL;
         spey_process.serving_count--;
+        spey_switch_leave(&s.turn);
     }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);

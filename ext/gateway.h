@@ -7,6 +7,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <time.h>
 
 #include "slot.h"
 
@@ -190,6 +191,36 @@ const char *spey_origin_read(const struct spey_slot *slot, uint32_t head_len, st
 bool spey_origin_mount(const struct spey_origin *origin, const uint8_t *head, PyObject *environ, PyObject **mount);
 /* Sets what there is of host and port, and the address of who is connected with us. */
 bool spey_origin_set(const struct spey_origin *origin, const uint8_t *head, PyObject *environ);
+
+/* switch.c */
+/* What is known of the request that a thread serves. */
+struct spey_turn {
+    struct spey_turn *next;
+    clockid_t clock;  /* the thread's CPU time */
+    bool known;       /* there is such a clock */
+    int64_t since;    /* when the request began; 0: none runs */
+    int64_t sampled;  /* when its CPU time was looked at last, and what it was */
+    int64_t use;
+};
+/* Whether the interval between changes of threads follows what runs. */
+extern bool spey_switch_adapts;
+void spey_switch_join(struct spey_turn *turn);
+void spey_switch_leave(struct spey_turn *turn);
+/* A child of a fork has none of the parent's threads. */
+void spey_switch_forget(void);
+void spey_switch_begin_slow(struct spey_turn *turn);
+void spey_switch_idle_slow(void);
+/* A request begins, ends; a thread has nothing to do. No exception is set. */
+static inline void spey_switch_begin(struct spey_turn *turn) {
+    if (spey_switch_adapts) spey_switch_begin_slow(turn);
+}
+static inline void spey_switch_end(struct spey_turn *turn) {
+    turn->since = 0;
+}
+static inline void spey_switch_idle(void) {
+    if (UNLIKELY(spey_switch_adapts)) spey_switch_idle_slow();
+}
+PyObject *spey_switch_adapt(PyObject *module, PyObject *wanted);
 
 /* gateway.c */
 extern const char spey_serve_doc[], spey_running_doc[], spey_interrupt_doc[];

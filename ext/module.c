@@ -16,6 +16,7 @@ static void forget_parent(void) {
     spey_process.epoch++;
     spey_process.stopping = false;
     spey_process.serving_count = 0;
+    spey_switch_forget();
     if (spey_process.serving != NULL)
         memset(spey_process.serving, 0, spey_segment.thread_count * sizeof *spey_process.serving);
 }
@@ -172,6 +173,8 @@ static PyMethodDef methods[] = {
     {"serve", FAST(spey_serve), METH_VARARGS | METH_KEYWORDS, spey_serve_doc},
     {"running", spey_running, METH_VARARGS, spey_running_doc},
     {"interrupt", spey_interrupt, METH_VARARGS, spey_interrupt_doc},
+    {"adapt_switch_interval", spey_switch_adapt, METH_O,
+     "adapt_switch_interval(wanted, /)\n--\n\nSwitches threads sooner while a request computes beside others."},
     {"stop", stop, METH_NOARGS, "stop()\n--\n\nMakes every serve() of this process return when its request is done."},
     {"after_fork", after_fork, METH_O,
      "after_fork(worker, /)\n--\n\nMakes this process a worker: forgets an earlier stop() and says its pid."},

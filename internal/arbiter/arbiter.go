@@ -50,13 +50,15 @@ type Options struct {
 	Workers    int
 	Numbers    int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
 	Threads    int
-	Segment    *os.File
-	Spool      *os.File
-	Ports      []*os.File // their bells
-	Sockets    []*os.File // one per port, for what workers hand over
-	Reaper     *Reaper
-	Memory     *Memory // nil: nobody knows whom the kernel kills
-	Log        *slog.Logger
+	// SwitchInterval of Python's threads, in microseconds; 0: leave it, -1: adapt it.
+	SwitchInterval int
+	Segment        *os.File
+	Spool          *os.File
+	Ports          []*os.File // their bells
+	Sockets        []*os.File // one per port, for what workers hand over
+	Reaper         *Reaper
+	Memory         *Memory // nil: nobody knows whom the kernel kills
+	Log            *slog.Logger
 
 	// Listen answers a script's make_server. It may take its time, and is asked again when the script is run again.
 	Listen func(host string, port int) (Listener, error)

@@ -18,6 +18,8 @@ type loadApplication struct {
 	Preload    string   `json:"preload"`
 	Workers    int      `json:"workers"`
 	Threads    int      `json:"threads"`
+	// SwitchInterval is in microseconds; 0: leave it, -1: adapt it.
+	SwitchInterval int `json:"switch_interval"`
 }
 
 type listenGranted struct {

@@ -69,6 +69,7 @@ func (a *Arbiter) startZygote() {
 	order := loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
 		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
+		SwitchInterval: a.options.SwitchInterval,
 	}
 	a.order(z, order)
 }

@@ -132,6 +132,25 @@ func TestDurationsAreSecondsOrGoDurations(t *testing.T) {
 	}
 }
 
+func TestSwitchIntervalIsAWordOrADuration(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"auto": AutoSwitchInterval, "off": 0, "0": 0, "0.0005": 500 * time.Microsecond, "2ms": 2 * time.Millisecond, "1": time.Second,
+		"0.00001": 10 * time.Microsecond,
+	} {
+		if s := mustResolve(t, "a --switch-interval "+text); s.SwitchInterval != want {
+			t.Errorf("%s is %v, want %v", text, s.SwitchInterval, want)
+		}
+	}
+	if s := mustResolve(t, "a"); s.SwitchInterval != AutoSwitchInterval {
+		t.Errorf("unset it is %v", s.SwitchInterval)
+	}
+	for _, text := range []string{"on", "", "Auto", "-1ns", "-0.000000001", "1.1", "1us", "nan"} {
+		if s, err := resolve("a --switch-interval=" + text); err == nil {
+			t.Errorf("%q was taken for %v", text, s.SwitchInterval)
+		}
+	}
+}
+
 func TestUmaskIsReadAsByGunicorn(t *testing.T) {
 	for text, want := range map[string]int{"0": 0, "022": 0o22, "0o117": 0o117, "18": 18, "0x1f": 0x1f} {
 		if s := mustResolve(t, "a -m "+text); s.Umask != want {

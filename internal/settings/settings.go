@@ -29,7 +29,10 @@ type Settings struct {
 
 	Workers int
 	Threads int
-	Loops   int
+	// SwitchInterval is how long Python lets a thread run while another one wants to; 0: as Python has it, AutoSwitchInterval: as it
+	// is needed.
+	SwitchInterval time.Duration
+	Loops          int
 
 	ReloadOverlap int // workers beyond Workers that there may be during a reload
 

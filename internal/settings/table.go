@@ -3,6 +3,7 @@ package settings
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Setting is one entry of the table.
@@ -27,6 +28,7 @@ type Setting struct {
 
 	fromEnv func(string) string          // turns the text of Env into that of the setting
 	auto    func(*Settings, machine) int // what `auto` stands for, where it is allowed
+	words   map[string]time.Duration     // what words stand for that are no duration, where they are allowed
 	field   func(*Settings) any          // where the value goes
 }
 
@@ -53,6 +55,9 @@ func Sections() []Section {
 	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionProxies, SectionLimits, SectionBodies,
 		SectionTimeouts, SectionHealth, SectionControl, SectionLogging}
 }
+
+// AutoSwitchInterval is the SwitchInterval that adapts to what runs.
+const AutoSwitchInterval time.Duration = -1
 
 // MaxHead is the longest head of a request in bytes, which no limit exceeds.
 const MaxHead = 65535
@@ -188,6 +193,15 @@ var table = []Setting{
 		Doc: "Threads of each worker that run requests. From 1 to 1024. With 1 the application runs on the worker's main thread, on " +
 			"which signal handlers and some libraries insist.",
 		field: func(s *Settings) any { return &s.Threads },
+	},
+	{
+		Name: "switch_interval", Meta: "TIME", Type: Duration, Default: "auto", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: aSwitchInterval,
+		Doc: "How long Python lets a thread run while another one wants to (sys.setswitchinterval). `auto`: 0.0005 seconds while a " +
+			"request computes beside others of its worker, else what Python or the application has set; `off`: nothing is set; " +
+			"or seconds, from 0.00001 to 1. Shorter makes requests beside one that computes faster, and threads that all compute slower.",
+		words: map[string]time.Duration{"auto": AutoSwitchInterval, "off": 0},
+		field: func(s *Settings) any { return &s.SwitchInterval },
 	},
 	{
 		Name: "loops", Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: 1 for each 8 CPUs",

@@ -82,6 +82,11 @@ var aMemoryLimit = Check{"0 or a size such as 300MB or 2GB, from 1MB to 1048576G
 	return n == 0 || n >= 1<<20 && n <= 1<<50
 }}
 
+var aSwitchInterval = Check{"auto, off, or seconds from 0.00001 to 1", func(value any) bool {
+	d := value.(time.Duration)
+	return d == AutoSwitchInterval || d == 0 || d >= 10*time.Microsecond && d <= time.Second
+}}
+
 func sizeUpTo(high int64, text string) Check {
 	return Check{"a number of bytes or a size such as 64kB, 10MB or 1GB, from 0 to " + text, func(value any) bool {
 		return value.(int64) >= 0 && value.(int64) <= high
@@ -155,7 +160,7 @@ func (s *Setting) set(to *Settings, texts []string, m machine) error {
 	case *string:
 		return setOne(s, field, texts, parseText)
 	case *time.Duration:
-		return setOne(s, field, texts, parseDuration)
+		return setOne(s, field, texts, s.parseDuration)
 	case *int64:
 		return setOne(s, field, texts, parseSize)
 	case *bool:
@@ -222,6 +227,17 @@ func (s *Setting) parseInt(text string, to *Settings, m machine) (int, error) {
 		return 0, errNotInRange
 	}
 	return int(value), nil
+}
+
+func (s *Setting) parseDuration(text string) (time.Duration, error) {
+	if value, ok := s.words[text]; ok {
+		return value, nil
+	}
+	value, err := parseDuration(text)
+	if err == nil && value < 0 && s.words != nil {
+		return 0, errNotInRange // it might be what a word stands for
+	}
+	return value, err
 }
 
 func parseDuration(text string) (time.Duration, error) {

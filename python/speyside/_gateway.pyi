@@ -72,6 +72,13 @@ def interrupt(slot: int, filling: int, exception: type[BaseException]) -> bool:
     class.
     """
 
+def adapt_switch_interval(wanted: bool, /) -> None:
+    """Set sys.setswitchinterval() to 0.5 ms while a request of this process computes beside others, else leave it.
+
+    Whoever begins with a request looks at the others: one that has run for some ms, and uses CPU time, computes. What
+    Python or the application had set comes back 0.1 s after the last one; what the application sets meanwhile stays.
+    """
+
 def stop() -> None:
     """Make every serve() of this process return soon, also those that begin later, until after_fork().
 

@@ -35,6 +35,7 @@ class Load(NamedTuple):
     boot: str
     warmup: list[str]
     preload: str
+    switch_interval: int  # in microseconds; 0: leave it, -1: adapt it
 
 
 class Child(NamedTuple):
@@ -156,6 +157,10 @@ class Zygote:
     def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> dict[str, object]:
         bases = environs.build(order.objects("listeners"), threads, workers, self.load.script_name, extra)
         _gateway.configure(bases, report.Report(order.number("worker")), FileWrapper, self.load.boot)
+        interval = self.load.switch_interval
+        _gateway.adapt_switch_interval(interval < 0 and threads > 1)
+        if interval > 0:
+            sys.setswitchinterval(interval / 1e6)
         return bases[0] if bases else {}
 
     def _reap(self, watch: int) -> None:
@@ -201,6 +206,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         order.text("boot"),
         order.texts("warmup"),
         order.text("preload"),
+        order.number("switch_interval"),
     )
     worker.ignore_signals()
     bells = range(FIRST_PORT, FIRST_PORT + ports)
