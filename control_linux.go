@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"time"
 
 	"speyside.dev/speyside/internal/arbiter"
@@ -19,6 +20,8 @@ import (
 
 // watched is how the server is asked about itself.
 type watched struct {
+	mu     sync.Mutex
+	over   bool
 	health []*control.Health
 	socket *control.Socket // nil when there is none
 	halt   func()          // stops at once
@@ -30,12 +33,19 @@ func (r *Server) openHealth(ctx context.Context) error {
 	options := control.HealthOptions{LivePath: s.LivePath, ReadyPath: s.ReadyPath, Live: r.front.Live, Unready: r.front.Unready, Log: r.log}
 	for _, a := range s.AdminBind {
 		address := listen.Address{Host: a.Host, Port: a.Port, Path: a.Path, FD: a.FD}
-		health, err := control.OpenHealth(ctx, address, r.listening(), options)
+		listener, err := r.listener(ctx, address)
 		if err != nil {
 			return notListening(address, err)
 		}
-		r.watched.health = append(r.watched.health, health)
-		r.log.Info("health checks answered", "address", url(health.Address), "live", s.LivePath, "ready", s.ReadyPath)
+		health, err := control.ServeHealth(listener, options)
+		if err != nil {
+			return notListening(address, err)
+		}
+		r.watched.add(health, nil)
+		r.mu.Lock()
+		r.upgrade.sockets = append(r.upgrade.sockets, bound{address, listener})
+		r.mu.Unlock()
+		r.log.Info("health checks answered", "address", url(listener.Address), "live", s.LivePath, "ready", s.ReadyPath)
 	}
 	return nil
 }
@@ -51,18 +61,51 @@ func (r *Server) openControl() {
 			"hint", fault.ControlNotMade.Hint)
 		return
 	}
-	r.watched.socket = socket
+	r.watched.add(nil, socket)
 	r.log.Debug("control socket made", "path", socket.Path)
+}
+
+// add has close end them.
+func (w *watched) add(health *control.Health, socket *control.Socket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if health != nil {
+		w.health = append(w.health, health)
+	}
+	if socket != nil {
+		w.socket = socket
+	}
+	if w.over {
+		w.end()
+	}
+}
+
+// handOver leaves it to another process, which answers from now on.
+func (w *watched) handOver() {
+	w.mu.Lock()
+	for _, h := range w.health {
+		h.Listener.Disown()
+	}
+	w.mu.Unlock()
+	w.close()
 }
 
 // close ends it, after all that there was to say of the server.
 func (w *watched) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.over = true
+	w.end()
+}
+
+func (w *watched) end() {
 	for _, h := range w.health {
 		h.Close()
 	}
 	if w.socket != nil {
 		w.socket.Close()
 	}
+	w.health, w.socket = nil, nil
 }
 
 // awaitReload reloads and waits for what becomes of it.

@@ -121,11 +121,11 @@ func (r *Server) open(ctx context.Context, address listen.Address) (listen.Addre
 		return address, notListening(address, err)
 	}
 	r.front.Add(listener)
-	bound := listener.Address
 	r.mu.Lock()
-	r.addresses = append(r.addresses, bound)
-	r.mu.Unlock()
-	return bound, nil
+	defer r.mu.Unlock()
+	r.addresses = append(r.addresses, listener.Address)
+	r.upgrade.sockets = append(r.upgrade.sockets, bound{address, listener})
+	return listener.Address, nil
 }
 
 // listener is the socket of an address: one that this process was given, or a new one.
@@ -133,6 +133,9 @@ func (r *Server) listener(ctx context.Context, address listen.Address) (*listen.
 	if given := r.activated[address.FD]; given != nil {
 		delete(r.activated, address.FD)
 		return given, nil
+	}
+	if inherited, err := r.inherited(address); inherited != nil || err != nil {
+		return inherited, err
 	}
 	return listen.Open(ctx, address, r.listening())
 }

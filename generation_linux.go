@@ -90,14 +90,28 @@ func (l *load) options(python string) arbiter.Options {
 		Log:    r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
 		Ready:    func(worker, _ int) { l.line.WorkerReady(worker) },
 		Counted:  func(there, serving int, ending bool) { r.generations.Counted(l.number, there, serving, ending) },
-		AllReady: func() { r.generations.Ready(l.number) },
-		Crashed:  func(how string) { r.generations.Crashed(l.number, how) },
+		AllReady: l.ready,
+		Crashed:  l.crashed,
 		Dead:     func(w int, acknowledged func([]arbiter.Request)) { l.line.WorkerDied(w, l.requests(acknowledged)) },
 		Traceback: func(text string) {
 			fmt.Fprint(os.Stderr, text)
 			r.generations.Traceback(l.number, text)
 		},
 	}
+}
+
+// ready is called when all workers are.
+func (l *load) ready() {
+	l.server.generations.Ready(l.number)
+	if l.server.upgrade.predecessor != nil {
+		go l.server.takeOver()
+	}
+}
+
+// crashed is told how a process ended that was not asked to.
+func (l *load) crashed(how string) {
+	l.server.diedEarly(how)
+	l.server.generations.Crashed(l.number, how)
 }
 
 // Overdue implements [dispatch.Watcher].

@@ -46,6 +46,7 @@ type Server struct {
 	generations *generation.Succession
 	watched     watched
 	managed     managed
+	upgrade     upgrade
 	activated   map[int]*listen.Listener // that a service manager has opened
 
 	scaled  atomic.Int32 // how many workers there should be
@@ -100,9 +101,13 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	if err := r.listen(context.Background(), r.addressesWanted()); err != nil {
 		return nil, errors.Join(err, r.front.Close())
 	}
-	if err := r.openHealth(context.Background()); err != nil {
-		return nil, errors.Join(err, r.front.Close())
+	if r.upgrade.predecessor == nil {
+		if err := r.openHealth(context.Background()); err != nil {
+			return nil, errors.Join(err, r.front.Close())
+		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Overlap: s.ReloadOverlap,
 		Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log})
 	return r, nil
@@ -166,7 +171,9 @@ func (r *Server) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r.watched.halt = stop
-	r.openControl()
+	if r.upgrade.predecessor == nil {
+		r.openControl()
+	}
 	r.takeName()
 	r.watchService(alive)
 	if r.generations.Begin() == nil {
@@ -174,6 +181,10 @@ func (r *Server) Run(ctx context.Context) error {
 	}
 	err := r.generations.Wait()
 	over()
+	r.mu.Lock()
+	successor := r.upgrade.take()
+	r.mu.Unlock()
+	r.giveUp(successor)
 	r.concluded()
 	r.front.Stop()
 	return errors.Join(err, <-ended)
@@ -206,10 +217,16 @@ func (r *Server) loaded(l arbiter.Loaded) {
 			return
 		}
 	}
+	r.mu.Lock()
+	r.upgrade.loaded = l
+	early := r.upgrade.predecessor != nil
+	r.upgrade.serving = !early
+	r.mu.Unlock()
+	if early { // the workers must be ready, too
+		return
+	}
 	r.front.Accept()
-	r.tellServing()
-	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
-		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
+	r.tellServing(l)
 }
 
 // urls are the addresses that are listened on.

@@ -26,5 +26,8 @@ func (r *Server) Drain() {}
 // ScaleBy does nothing.
 func (r *Server) ScaleBy(int) {}
 
+// Upgrade does nothing.
+func (r *Server) Upgrade() {}
+
 // Reload does nothing.
 func (r *Server) Reload() {}

@@ -3,7 +3,9 @@ package speyside
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"speyside.dev/speyside/internal/arbiter"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/generation"
 	"speyside.dev/speyside/internal/listen"
@@ -19,15 +21,47 @@ type managed struct {
 // openService takes what a service manager has given, and makes the pid file.
 func (r *Server) openService() (err error) {
 	r.managed.notifier = service.NewNotifier(r.log)
-	if r.settings.PidFile != "" {
-		if r.managed.pid, err = service.WritePid(r.settings.PidFile, 0); err != nil {
-			return err
-		}
+	if err := r.findPredecessor(); err != nil {
+		return err
 	}
 	if r.activated, err = listen.Activated(); err != nil {
 		return fault.New(fault.AddressNotBindable, "the sockets of LISTEN_FDS cannot be listened on: %w", err)
 	}
-	return nil
+	if p := r.upgrade.predecessor; p != nil {
+		for _, s := range p.Sockets {
+			if s.Address.FD != 0 {
+				if r.activated[s.Address.FD], err = p.Socket(s.Address); err != nil {
+					return fault.New(fault.UpgradeFailed, "%w", err)
+				}
+			}
+		}
+		return nil // the pid is written once this process has taken over
+	}
+	return r.writePid(0)
+}
+
+// writePid makes the pid file, where one is wanted.
+func (r *Server) writePid(predecessor int) (err error) {
+	if r.settings.PidFile == "" {
+		return nil
+	}
+	file, err := service.WritePid(r.settings.PidFile, predecessor)
+	if err == nil {
+		r.mu.Lock()
+		r.managed.pid = file
+		r.mu.Unlock()
+	}
+	return err
+}
+
+// keepPid writes the file again, if a process that was to take over has come as far as that.
+func (r *Server) keepPid() {
+	if r.managed.pid == nil {
+		return
+	}
+	if err := r.managed.pid.Keep(); err != nil {
+		r.log.Error("pid file not written", "error", err)
+	}
 }
 
 // watchService keeps the manager's watchdog quiet while every loop answers.
@@ -45,8 +79,12 @@ func (m *managed) close() {
 	}
 }
 
-// tellServing says that the application is there.
-func (r *Server) tellServing() { r.managed.notifier.Ready("Serving " + r.settings.App) }
+// tellServing says that the application is there and connections are accepted.
+func (r *Server) tellServing(l arbiter.Loaded) {
+	r.managed.notifier.Ready("Serving " + r.settings.App)
+	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
+		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
+}
 
 // reloadBegan and reloadSettled tell the manager of a reload. It counts as one until it is known what became of it.
 func (r *Server) reloadBegan(number int) {

@@ -45,8 +45,9 @@ func (r *Server) finish(ctx context.Context) {
 	s := &stopping{began: time.Now()}
 	r.mu.Lock()
 	r.stopping = s
+	successor := r.upgrade.take()
 	delay := r.settings.DrainDelay
-	if !r.accepting {
+	if !r.accepting || r.upgrade.done {
 		delay = 0
 	}
 	r.mu.Unlock()
@@ -59,6 +60,7 @@ func (r *Server) finish(ctx context.Context) {
 	}
 	r.log.Info("drain began", fields...)
 	r.generations.Stop()
+	r.giveUp(successor)
 	over := time.NewTimer(delay)
 	defer over.Stop()
 	select {

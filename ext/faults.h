@@ -19,6 +19,8 @@
 #define SPY_PREAMBLE_FORBIDDEN "SPY0015" /* a peer that is no proxy of ours spoke the PROXY protocol */
 #define SPY_PID_FILE_HELD "SPY0016" /* the pid file is that of another process */
 #define SPY_PID_FILE_NOT_WRITTEN "SPY0017" /* the pid file could not be written */
+#define SPY_UPGRADE_FAILED "SPY0018" /* the new program did not take over */
+#define SPY_UPGRADE_REFUSED "SPY0019" /* the program cannot be replaced here */
 #define SPY_CONTROL_NOT_MADE "SPY0020" /* the control socket could not be made */
 #define SPY_SERVER_NOT_FOUND "SPY0021" /* no such server is running */
 #define SPY_SERVER_AMBIGUOUS "SPY0022" /* more than one server is running */

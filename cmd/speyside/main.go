@@ -53,7 +53,8 @@ func serve(s *settings.Settings) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTTIN, syscall.SIGTTOU)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTTIN, syscall.SIGTTOU,
+		syscall.SIGUSR2)
 	defer signal.Stop(signals)
 	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -70,10 +71,11 @@ type server interface {
 	Drain()
 	Reload()
 	ScaleBy(more int)
+	Upgrade()
 }
 
-// relay obeys signals: INT or TERM drains, an INT while it drains stops at once, and so does QUIT at any time; HUP reloads. TTIN is one worker more, TTOU
-// one fewer.
+// relay obeys signals: INT or TERM drains, an INT while it drains stops at once, and so does QUIT at any time; HUP reloads, USR2 upgrades. TTIN is
+// one worker more, TTOU one fewer.
 func relay(ctx context.Context, signals <-chan os.Signal, server server, stop func()) {
 	for draining := false; ; {
 		select {
@@ -89,6 +91,8 @@ func relay(ctx context.Context, signals <-chan os.Signal, server server, stop fu
 				server.ScaleBy(1)
 			case sig == syscall.SIGTTOU:
 				server.ScaleBy(-1)
+			case sig == syscall.SIGUSR2:
+				server.Upgrade()
 			default:
 				draining = true
 				server.Drain()

@@ -64,6 +64,7 @@ func newTold() told { return told{make(chan struct{}, 9), make(chan struct{}, 9)
 func (t told) Drain()           { t.drained <- struct{}{} }
 func (t told) Reload()          { t.reloaded <- struct{}{} }
 func (t told) ScaleBy(more int) { t.scaled <- more }
+func (t told) Upgrade()         {}
 
 func TestFirstSignalDrainsAndAnInterruptAfterItStops(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())

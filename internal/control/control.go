@@ -69,8 +69,8 @@ func Open(path string, options Options) (*Socket, error) {
 
 func (c *Socket) listen() (net.Listener, func(), error) {
 	if c.Path != Abstract {
-		listener, _, remove, err := open(context.Background(), listen.Address{Path: c.Path}, listen.Options{Backlog: mostClients, Mode: 0o600})
-		return listener, remove, err
+		listener, l, err := open(context.Background(), listen.Address{Path: c.Path}, listen.Options{Backlog: mostClients, Mode: 0o600})
+		return listener, func() { _ = l.Close() }, err
 	}
 	var unique [4]byte // containers may share abstract addresses and have the same pids
 	_, _ = rand.Read(unique[:])

@@ -30,20 +30,20 @@ type HealthOptions struct {
 
 // Health answers health checks on an address of their own, and nothing else.
 type Health struct {
-	Address listen.Address // as bound
-	server  *server
+	Listener *listen.Listener
+	server   *server
 }
 
-// OpenHealth listens. Checks are answered from then on.
-func OpenHealth(ctx context.Context, address listen.Address, listening listen.Options, options HealthOptions) (*Health, error) {
-	listener, bound, remove, err := open(ctx, address, listening)
+// ServeHealth answers health checks on a listener, from then on.
+func ServeHealth(l *listen.Listener, options HealthOptions) (*Health, error) {
+	listener, err := accepting(l)
 	if err != nil {
 		return nil, err
 	}
-	s := newServer(listener, remove, mostChecks, options.Log)
+	s := newServer(listener, func() { _ = l.Close() }, mostChecks, options.Log)
 	s.answer = options.answer
 	go s.run()
-	return &Health{Address: bound, server: s}, nil
+	return &Health{Listener: l, server: s}, nil
 }
 
 // Close ends it.

@@ -78,25 +78,31 @@ func newServer(l net.Listener, remove func(), most int, log *slog.Logger) *serve
 }
 
 // open listens on an address of the kind that the application has.
-func open(ctx context.Context, address listen.Address, options listen.Options) (net.Listener, listen.Address, func(), error) {
+func open(ctx context.Context, address listen.Address, options listen.Options) (net.Listener, *listen.Listener, error) {
 	l, err := listen.Open(ctx, address, options)
 	if err != nil {
-		return nil, address, nil, err
+		return nil, nil, err
 	}
+	listener, err := accepting(l)
+	return listener, l, err
+}
+
+// accepting is an open listener as the net package has it. It is closed in case of an error.
+func accepting(l *listen.Listener) (net.Listener, error) {
 	remove := func() { _ = l.Close() }
 	descriptor, err := unix.FcntlInt(uintptr(l.FD), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		remove()
-		return nil, address, nil, err
+		return nil, err
 	}
 	file := os.NewFile(uintptr(descriptor), "listener")
 	defer file.Close()
 	listener, err := net.FileListener(file)
 	if err != nil {
 		remove()
-		return nil, address, nil, err
+		return nil, err
 	}
-	return listener, l.Address, remove, nil
+	return listener, nil
 }
 
 // run accepts until close.

@@ -57,6 +57,23 @@ var (
 		Hint:  "choose a file in a directory that exists and that the server's user may write, with --pid.",
 		About: "The pid is written to a file beside it, which then takes its place, so the user must be allowed to make files in that directory.",
 	})
+	// UpgradeFailed: the new program did not take over.
+	UpgradeFailed = declare(Fault{
+		Code: "SPY0018", Name: "UpgradeFailed", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the new program did not take over",
+		Hint: "the lines above say what the new program had against it; the server before it serves on.",
+		About: "After USR2 the program is started anew beside the server, and takes over when the application is loaded and every worker is ready. " +
+			"It ended before that, could not be started, or one of its workers died; nothing has changed for clients.",
+	})
+	// UpgradeRefused: the server was not upgraded, since that would end the service.
+	UpgradeRefused = declare(Fault{
+		Code: "SPY0019", Name: "UpgradeRefused", Whose: Operator, Warning: true,
+		Text: "the program cannot be replaced here",
+		Hint: "replace the program and restart the service; SIGHUP loads the application anew.",
+		About: "After an upgrade the server has another pid. As process 1 of a container, under supervisord, and under systemd without " +
+			"Type=notify the end of the first process is the end of the service, so USR2 is refused; while the server starts, stops or is " +
+			"being upgraded already, too.",
+	})
 	// PythonNotFound: there is no Python to run the application with.
 	PythonNotFound = declare(Fault{
 		Code: "SPY0005", Name: "PythonNotFound", Whose: Operator, Exit: ExitConfiguration,

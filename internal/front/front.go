@@ -56,7 +56,8 @@ type Front struct {
 	doubts  quota // of proxies
 	routes  routes
 
-	draining atomic.Bool
+	draining  atomic.Bool
+	succeeded atomic.Bool // another process listens in its place
 
 	mu        sync.Mutex
 	listeners []*listen.Listener
@@ -130,6 +131,17 @@ func (f *Front) AnnounceDrain() {
 	f.draining.Store(true)
 	for _, l := range f.lanes {
 		l.loop.Post(func() { l.leaving = true })
+	}
+}
+
+// HandOver leaves the paths of Unix sockets to another process, which listens on the same sockets. The drain after it is no
+// reason to send clients elsewhere.
+func (f *Front) HandOver() {
+	f.succeeded.Store(true)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.listeners {
+		l.Disown()
 	}
 }
 

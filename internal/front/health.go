@@ -52,7 +52,7 @@ func (o *Options) whichCheck(path []byte) check {
 // unready says why a request that came now would not be served, or "".
 func (l *lane) unready() string {
 	switch {
-	case l.front.draining.Load():
+	case l.front.leaves():
 		return NotReadyDraining
 	case l.line == nil || l.line.up.Load() == 0:
 		return NotReadyWorkers
@@ -64,10 +64,13 @@ func (l *lane) unready() string {
 	return ""
 }
 
+// leaves reports that the server ends, and nobody takes its place.
+func (f *Front) leaves() bool { return f.draining.Load() && !f.succeeded.Load() }
+
 // Unready says why the server is not ready, or "": every loop must say that it is. A loop that does not say anything before
 // the end of ctx does not answer.
 func (f *Front) Unready(ctx context.Context) string {
-	if f.draining.Load() {
+	if f.leaves() {
 		return NotReadyDraining
 	}
 	reasons := make([]atomic.Value, len(f.lanes))

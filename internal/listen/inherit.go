@@ -57,7 +57,7 @@ func Adopt(fd int) (*Listener, error) {
 	if err = errors.Join(err, unix.SetNonblock(fd, true)); err != nil {
 		return nil, err
 	}
-	return &Listener{FD: fd, Address: bound(fd, address), remove: func() {}}, nil
+	return &Listener{FD: fd, Address: bound(fd, address)}, nil
 }
 
 func hostOf(name unix.Sockaddr) string {

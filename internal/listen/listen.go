@@ -36,7 +36,7 @@ type Options struct {
 type Listener struct {
 	FD      int
 	Address Address // as bound: the port is the true one
-	remove  func()
+	owned   bool    // the path of its Unix socket is removed at the end
 }
 
 // ErrInUse is returned when somebody else listens on the address.
@@ -70,7 +70,7 @@ func Open(ctx context.Context, address Address, options Options) (*Listener, err
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	return &Listener{FD: fd, Address: bound(fd, address), remove: func() {}}, nil
+	return &Listener{FD: fd, Address: bound(fd, address)}, nil
 }
 
 func resolve(ctx context.Context, host string) (netip.Addr, error) {
@@ -144,7 +144,7 @@ func openUnix(address Address, options Options) (*Listener, error) {
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	return &Listener{FD: fd, Address: address, remove: func() { _ = os.Remove(address.Path) }}, nil
+	return &Listener{FD: fd, Address: address, owned: true}, nil
 }
 
 func clearPath(path string) error {
@@ -167,6 +167,17 @@ func clearPath(path string) error {
 
 // Close stops listening and removes the path of a Unix socket.
 func (l *Listener) Close() error {
-	l.remove()
+	if l.owned {
+		_ = os.Remove(l.Address.Path)
+	}
 	return unix.Close(l.FD)
 }
+
+// Owned reports whether the end of the listener is that of its path.
+func (l *Listener) Owned() bool { return l.owned }
+
+// Own has Close remove the path of a Unix socket that somebody else has made.
+func (l *Listener) Own() { l.owned = true }
+
+// Disown leaves the path to somebody else.
+func (l *Listener) Disown() { l.owned = false }

@@ -89,6 +89,12 @@ func (n *Notifier) Reloading(text string) {
 // Stopping says that the server ends.
 func (n *Notifier) Stopping(text string) { n.tell(daemon.SdNotifyStopping, status(text)) }
 
+// HandOver says which process the service is from now on, and returns when that was told. Nothing is told after it.
+func (n *Notifier) HandOver(pid int) {
+	n.tell(fmt.Sprintf("MAINPID=%d", pid))
+	n.Close()
+}
+
 // status is one line, whatever an application's error has.
 func status(text string) string {
 	return "STATUS=" + strings.Map(func(r rune) rune {

@@ -70,6 +70,14 @@ func replace(path, text string) error {
 	return err
 }
 
+// Keep writes the file again if it does not have the pid of this process any more.
+func (p *PidFile) Keep() error {
+	if pid, err := pidIn(p.path); err == nil && pid == os.Getpid() {
+		return nil
+	}
+	return replace(p.path, strconv.Itoa(os.Getpid())+"\n")
+}
+
 // Remove removes the file, unless another process has written it meanwhile.
 func (p *PidFile) Remove() {
 	if pid, err := pidIn(p.path); err == nil && pid == os.Getpid() {

@@ -54,6 +54,12 @@ PID_FILE_HELD: Final = "SPY0016"
 # The pid file could not be written.
 PID_FILE_NOT_WRITTEN: Final = "SPY0017"
 
+# The new program did not take over.
+UPGRADE_FAILED: Final = "SPY0018"
+
+# The program cannot be replaced here.
+UPGRADE_REFUSED: Final = "SPY0019"
+
 # The control socket could not be made.
 CONTROL_NOT_MADE: Final = "SPY0020"
 

@@ -44,12 +44,12 @@ def namespaces() -> str:
 
 
 @contextmanager
-def contained(tmp_path: Path) -> Iterator[tuple[Server, int]]:
+def contained(tmp_path: Path, provoked: bool = False) -> Iterator[tuple[Server, int]]:
     """Run the server as process 1 of a namespace; the pid is its own outside of it."""
     if why := namespaces():
         pytest.skip(why)
     (tmp_path / "strays.py").write_text(APPLICATION)
-    with running("strays", "--workers=1", workers=None, cwd=tmp_path, within=UNSHARE) as server:
+    with running("strays", "--workers=1", workers=None, cwd=tmp_path, within=UNSHARE, provoked=provoked) as server:
         server.log(r" worker ready ")
         (front,) = processes.children(server.process.pid)
         yield server, front
@@ -62,6 +62,13 @@ def test_terminate_drains_and_hangup_reloads(tmp_path: Path) -> None:
         assert server.get("/").status == 200
         os.kill(front, signal.SIGHUP)
         server.log(r" generation took over generation=2")
+        assert server.get("/").status == 200
+
+
+def test_upgrade_is_refused(tmp_path: Path) -> None:
+    with contained(tmp_path, provoked=True) as (server, front):
+        os.kill(front, signal.SIGUSR2)
+        server.log(r' WARN  upgrade refused why="the end of process 1 is the end of its container" code=SPY0019 ')
         assert server.get("/").status == 200
 
 
