@@ -32,9 +32,11 @@ class Manager:
 
     def catch_up(self) -> None:
         """Hear what was said before."""
+        self.socket.setblocking(False)
         with contextlib.suppress(BlockingIOError):
-            while True:
-                self.socket.recv(65536, socket.MSG_DONTWAIT)
+            while self.socket.recv(65536):
+                pass
+        self.socket.settimeout(PATIENCE)
 
     def next(self) -> dict[str, str]:
         """Return what comes next, the watchdog's food aside."""
