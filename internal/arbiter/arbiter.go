@@ -118,6 +118,7 @@ type Arbiter struct {
 	done       bool
 	result     error
 	unrecorded map[*worker]struct{} // that are dead, and of which not all is known yet
+	timers     map[*time.Timer]struct{}
 }
 
 // New returns an arbiter that has not started anything.
@@ -129,6 +130,7 @@ func New(options Options) *Arbiter {
 		finished:   make(chan struct{}),
 		places:     make([]place, max(options.Numbers, options.Workers+1)),
 		unrecorded: map[*worker]struct{}{},
+		timers:     map[*time.Timer]struct{}{},
 	}
 	a.scaled.Store(int32(options.Workers))
 	return a
@@ -162,6 +164,9 @@ func (a *Arbiter) Run(ctx context.Context) error {
 		w.ask()
 		a.recordNow(w)
 	}
+	for timer := range a.timers {
+		timer.Stop()
+	}
 	return a.result
 }
 
@@ -188,4 +193,16 @@ func (a *Arbiter) post(event func()) {
 	case a.events <- event:
 	case <-a.finished:
 	}
+}
+
+// after has an event happen later, unless Run has ended by then: a timer would keep all that belongs to the generation.
+func (a *Arbiter) after(delay time.Duration, event func()) {
+	var timer *time.Timer
+	timer = time.AfterFunc(delay, func() {
+		a.post(func() {
+			delete(a.timers, timer)
+			event()
+		})
+	})
+	a.timers[timer] = struct{}{}
 }

@@ -70,12 +70,10 @@ func (a *Arbiter) explain(w *worker) {
 		w.death.explained = true
 		return
 	}
-	time.AfterFunc(statusPatience, func() {
-		a.post(func() {
-			w.ask()
-			w.death.explained = true
-			a.record(w)
-		})
+	a.after(statusPatience, func() {
+		w.ask()
+		w.death.explained = true
+		a.record(w)
 	})
 }
 

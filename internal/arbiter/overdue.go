@@ -78,7 +78,7 @@ func (a *Arbiter) interrupt(r Request) {
 	if err := w.control.send(order); err != nil {
 		a.log.Debug("worker did not take an order", "worker", w.number, "pid", w.pid, "error", err)
 	}
-	time.AfterFunc(stackPatience, func() { a.post(func() { a.silent(o) }) })
+	a.after(stackPatience, func() { a.silent(o) })
 }
 
 // interrupted logs where the thread of an overdue request stood. It has been told to come back, and gets some time for that.
@@ -87,7 +87,7 @@ func (a *Arbiter) interrupted(w *worker, f fact) {
 		if o.Slot == f.Slot && o.Filling == f.Filling && !o.told {
 			o.told = true
 			a.tell(o.Request, w.pid, lines(f.Stack), "")
-			time.AfterFunc(a.options.TimeoutGrace, func() { a.post(func() { a.graceOver(o) }) })
+			a.after(a.options.TimeoutGrace, func() { a.graceOver(o) })
 		}
 	}
 	w.forgetOverdue()
@@ -146,15 +146,13 @@ func (a *Arbiter) giveUp(o *overdue, others []Request) {
 // awaitDump calls done with what a thread has written of its stack, as soon as it writes no more: a worker that has got hold of its GIL
 // again must not claim what it is killed with.
 func (a *Arbiter) awaitDump(w *worker, stack string, latest time.Time, done func(stack string)) {
-	time.AfterFunc(dumpPause, func() {
-		a.post(func() {
-			more := w.dumped()
-			if stack += more; more == "" && stack != "" || time.Now().After(latest) {
-				done(stack)
-				return
-			}
-			a.awaitDump(w, stack, latest, done)
-		})
+	a.after(dumpPause, func() {
+		more := w.dumped()
+		if stack += more; more == "" && stack != "" || time.Now().After(latest) {
+			done(stack)
+			return
+		}
+		a.awaitDump(w, stack, latest, done)
 	})
 }
 
@@ -196,7 +194,7 @@ func (a *Arbiter) killWhenIdle(w *worker, latest time.Time) {
 				w.kill()
 				return
 			}
-			time.AfterFunc(lookAgain, func() { a.post(func() { a.killWhenIdle(w, latest) }) })
+			a.after(lookAgain, func() { a.killWhenIdle(w, latest) })
 		})
 	})
 }

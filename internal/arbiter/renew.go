@@ -4,7 +4,6 @@ package arbiter
 
 import (
 	"slices"
-	"time"
 )
 
 // Renewing a worker: another one is spawned at a number of its own, and when that is ready the old one drains. One at a time, so
@@ -37,7 +36,7 @@ func (a *Arbiter) renewNext() {
 // sendAway has the worker finish what it has, within its time.
 func (a *Arbiter) sendAway(w *worker) {
 	a.drainWorker(w)
-	time.AfterFunc(a.options.DrainPatience, func() { a.post(w.kill) })
+	a.after(a.options.DrainPatience, w.kill)
 }
 
 // readyWorkers is how many workers serve and are not about to leave.

@@ -3,8 +3,6 @@
 package arbiter
 
 import (
-	"time"
-
 	"speyside.dev/speyside/internal/fault"
 )
 
@@ -13,12 +11,10 @@ func (a *Arbiter) awaitWarmup(w *worker) {
 	if len(a.options.Warmup) == 0 || a.options.WarmupTimeout == 0 {
 		return
 	}
-	time.AfterFunc(a.options.WarmupTimeout, func() {
-		a.post(func() {
-			if !w.ready && !w.dead && !w.leaving() {
-				a.unfit(w, fault.New(fault.WarmupFailed, "it was not done in %v", a.options.WarmupTimeout))
-			}
-		})
+	a.after(a.options.WarmupTimeout, func() {
+		if !w.ready && !w.dead && !w.leaving() {
+			a.unfit(w, fault.New(fault.WarmupFailed, "it was not done in %v", a.options.WarmupTimeout))
+		}
 	})
 }
 

@@ -111,7 +111,7 @@ func (a *Arbiter) spawn(z *zygote, number int) {
 	a.places[number].worker = w
 	go a.hear(w)
 	a.order(z, spawnWorker{Type: "SpawnWorker", Worker: number, Listeners: a.options.Listeners()}, theirs, dumps)
-	time.AfterFunc(spawnTimeout, func() { a.post(func() { a.spawnLate(w) }) })
+	a.after(spawnTimeout, func() { a.spawnLate(w) })
 }
 
 // hear receives the worker's facts until it is silent. Who it is may not be known yet.
@@ -243,7 +243,7 @@ func (a *Arbiter) workerSilent(w *worker) {
 		return
 	}
 	if !w.dead && !w.zygote.alone {
-		time.AfterFunc(closeGrace, func() { a.post(w.kill) })
+		a.after(closeGrace, w.kill)
 	}
 }
 
@@ -258,11 +258,9 @@ func (a *Arbiter) delay(number int, least time.Duration) {
 	}
 	a.log.Warn("worker delayed", "worker", number, "delay", delay)
 	at.delayed = true
-	time.AfterFunc(delay, func() {
-		a.post(func() {
-			at.delayed = false
-			a.fill()
-		})
+	a.after(delay, func() {
+		at.delayed = false
+		a.fill()
 	})
 }
 

@@ -288,7 +288,7 @@ func (a *Arbiter) restart() {
 	if delay > 0 {
 		a.log.Warn("zygote delayed", "delay", delay)
 	}
-	time.AfterFunc(delay, func() { a.post(a.startZygote) })
+	a.after(delay, a.startZygote)
 }
 
 // scriptEnded ends Run with the script: there is nothing left to serve.
