@@ -102,6 +102,7 @@ type Arbiter struct {
 	finished chan struct{}
 	scaled   atomic.Int32 // how many workers there should be
 	tight    atomic.Bool  // and not one more
+	letters  letters
 
 	// What follows belongs to the goroutine of Run.
 	zygote     *zygote   // nil while there is none

@@ -51,7 +51,7 @@ func (a *Arbiter) workerDied(w *worker) {
 	a.unrecorded[w] = struct{}{}
 	a.explain(w)
 	a.options.Dead(w.number, func(inHand []Request) {
-		go a.post(func() {
+		a.mail(func() {
 			at.reclaiming = false
 			w.death.inHand, w.death.reclaimed = inHand, true
 			a.record(w)

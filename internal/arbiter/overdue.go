@@ -53,12 +53,12 @@ type overdue struct {
 
 // Overdue says that a request has used up its time. It does not wait.
 func (a *Arbiter) Overdue(r Request) {
-	go a.post(func() { a.interrupt(r) })
+	a.mail(func() { a.interrupt(r) })
 }
 
 // Returned says that the thread of an overdue request has come back. It does not wait.
 func (a *Arbiter) Returned(worker int, slot, filling uint32) {
-	go a.post(func() { a.cameBack(worker, slot, filling) })
+	a.mail(func() { a.cameBack(worker, slot, filling) })
 }
 
 func (a *Arbiter) interrupt(r Request) {
@@ -115,9 +115,9 @@ func (a *Arbiter) silent(o *overdue) {
 		w.forgetOverdue()
 		return
 	}
-	w.condemned = true
+	a.condemn(w)
 	a.fill()
-	a.options.GiveUp(w.number, func(others []Request) { go a.post(func() { a.giveUp(o, others) }) })
+	a.options.GiveUp(w.number, func(others []Request) { a.mail(func() { a.giveUp(o, others) }) })
 }
 
 // giveUp logs and kills a worker that holds the GIL. Its other requests have been answered, too.
@@ -171,7 +171,7 @@ func (a *Arbiter) graceOver(o *overdue) {
 	if o.returned || w.dead || w.condemned {
 		return
 	}
-	w.condemned = true
+	a.condemn(w)
 	if w.zygote.alone {
 		a.log.Warn("script run again", "pid", w.pid, "reason", "its thread did not come back from "+o.Label, "id", o.ID)
 		w.kill()
@@ -189,7 +189,7 @@ func (a *Arbiter) killWhenIdle(w *worker, latest time.Time) {
 		return
 	}
 	a.options.InHand(w.number, func(left []Request) {
-		go a.post(func() {
+		a.mail(func() {
 			if len(left) == 0 || time.Now().After(latest) {
 				w.kill()
 				return

@@ -99,7 +99,7 @@ func (a *Arbiter) look() {
 		}
 	}
 	if a.options.Limits.Requests > 0 && len(all) > 0 {
-		a.options.Served(func(served []uint64) { go a.post(func() { a.countServed(all, served) }) })
+		a.options.Served(func(served []uint64) { a.mail(func() { a.countServed(all, served) }) })
 	}
 }
 
@@ -138,10 +138,11 @@ func (a *Arbiter) weigh(w *worker) {
 
 // killTooLarge kills the worker at once, and logs what that cost.
 func (a *Arbiter) killTooLarge(w *worker) {
-	w.condemned, w.allowance.over = true, true
+	a.condemn(w)
+	w.allowance.over = true
 	rss := w.rss
 	a.options.InHand(w.number, func(lost []Request) {
-		go a.post(func() {
+		a.mail(func() {
 			if w.dead {
 				return
 			}

@@ -39,6 +39,14 @@ func (a *Arbiter) sendAway(w *worker) {
 	a.after(a.options.DrainPatience, w.kill)
 }
 
+// condemn says that the worker is replaced without waiting for a successor. One that is on its way already is the one.
+func (a *Arbiter) condemn(w *worker) {
+	w.condemned = true
+	if a.renewing == w {
+		a.renewing = nil
+	}
+}
+
 // readyWorkers is how many workers serve and are not about to leave.
 func (a *Arbiter) readyWorkers() int {
 	n := 0

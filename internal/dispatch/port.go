@@ -138,7 +138,7 @@ func (p *Port) Cancel(e *Exchange) {
 func (p *Port) Bound(bounds Bounds) { p.bounds = bounds }
 
 // Full reports that as many requests wait as may.
-func (p *Port) Full() bool { return p.bounds.Requests > 0 && p.queue.Waiting() >= p.bounds.Requests }
+func (p *Port) Full() bool { return p.bounds.Requests > 0 && p.queue.Reaches(p.bounds.Requests) }
 
 // Wait calls w once, when a slot is free or the time in line is over.
 func (p *Port) Wait(w Waiter) {

@@ -237,3 +237,30 @@ func TestUnstartedRequestWhoseClientHasLeftDoesNotKeepARetiredGeneration(t *test
 		t.Fatal("the generation is kept")
 	}
 }
+
+func TestRequestThatFoundNoRoomWhenItsGenerationWasRetiredMovesLater(t *testing.T) {
+	w := start(t, 1, 1)
+	c := w.dial()
+	fmt.Fprint(c, get)
+	w.next(w.join(0)) // claimed: it does not move when the next generation takes over
+	before := w.switchOver(1, 1)
+	var others []*bufio.Reader
+	for range w.segment.Slots {
+		other := w.dial()
+		fmt.Fprint(other, get)
+		others = append(others, bufio.NewReader(other))
+	}
+	w.filled(w.segment.Slots)
+	acknowledged := make(chan struct{})
+	before.WorkerDied(0, func([]dispatch.InHand) { close(acknowledged) }) // it is in line again
+	<-acknowledged
+	retired := make(chan struct{})
+	before.Retire(func() { close(retired) })
+	w.work(0, hello)
+	for _, other := range append(others, bufio.NewReader(c)) {
+		if reply, _ := w.read(other); reply.StatusCode != 200 {
+			t.Fatalf("got %v", reply)
+		}
+	}
+	<-retired
+}

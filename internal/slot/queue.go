@@ -94,8 +94,12 @@ func (q *Queue) InWindow() int {
 // Outside counts n more requests that wait for a slot, or fewer.
 func (q *Queue) Outside(n int) { q.outside.Add(int32(n)) }
 
-// Waiting is about how many requests wait, in line or for a slot.
-func (q *Queue) Waiting() int { return q.InWindow() + int(q.beyond.Load()+q.outside.Load()) }
+// Reaches reports that at least n requests wait, in line or for a slot. The places in line tell that few do; many of them may
+// be those of clients that have left, so then the slots are counted.
+func (q *Queue) Reaches(n int) bool {
+	outside := int(q.outside.Load())
+	return q.InWindow()+int(q.beyond.Load())+outside >= n && q.segment.filled()+outside >= n
+}
 
 // Len is the number of requests in line, those in the window included.
 func (q *Queue) Len() int {

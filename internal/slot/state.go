@@ -61,6 +61,17 @@ func (s *Segment) Abandon(i uint32, old State) bool {
 // Settle ends a reply in place of a worker that is gone, whatever that has left in the word.
 func (s *Segment) Settle(i uint32, old State) { s.store(i, wire.Settle, old) }
 
+// filled counts the requests that nobody has claimed.
+func (s *Segment) filled() int {
+	n := 0
+	for i := range s.slots {
+		if s.State(uint32(i)).Kind() == wire.StateFilled {
+			n++
+		}
+	}
+	return n
+}
+
 // Free ends the slot's use.
 func (s *Segment) Free(i uint32) { s.store(i, wire.Free, s.State(i)) }
 

@@ -67,10 +67,14 @@ class Channel:
         return self._socket.fileno()
 
     def send(self, fact: str, **fields: object) -> None:
-        """State a fact."""
-        message = json.dumps({"type": fact, **fields}).encode("ascii")
+        """State a fact. One that is too long for a message leaves out the middle of its longest texts."""
+        message = json.dumps({"type": fact, **fields})
+        while len(message) > LONGEST:
+            name, text = max(((n, v) for n, v in fields.items() if isinstance(v, str)), key=lambda field: len(field[1]))
+            fields[name] = text[: len(text) // 4] + "…" + text[-len(text) // 4 :]
+            message = json.dumps({"type": fact, **fields})
         with contextlib.suppress(OSError):
-            self._socket.send(message, socket.MSG_NOSIGNAL)
+            self._socket.send(message.encode("ascii"), socket.MSG_NOSIGNAL)
 
     def receive(self) -> Order | None:
         """Wait for the next order; None when the front has closed its end or is gone."""
