@@ -570,7 +570,7 @@ func TestRenewedWorkerServesUntilItsSuccessorIsReady(t *testing.T) {
 	if numbers[after[0].worker] {
 		t.Errorf("%v came after %v at the number of a worker that still served", after, before)
 	}
-	log := s.log.String()
+	log := s.logged()
 	first, second := strings.Index(log, "worker drained"), strings.LastIndex(log, "worker ready")
 	if first < 0 || second < first {
 		t.Error("the second successor came before the first worker had left: more than one beside the full number")

@@ -15,3 +15,19 @@ func (f *Front) Hold(loop int) (release func()) {
 
 // Open is how many connections there are.
 func (f *Front) Open() int64 { return f.crowd.open.Load() }
+
+// HoldHelpers keeps files from being sent, as a disk does that hangs, until release is called.
+func (f *Front) HoldHelpers(loop int) (release func()) {
+	l, held := f.lanes[loop], make(chan struct{})
+	l.loop.Post(func() {
+		l.helpers.busy = maxHelpers
+		close(held)
+	})
+	<-held
+	return func() {
+		l.loop.Post(func() {
+			l.helpers.busy = 1
+			l.helpers.next()
+		})
+	}
+}

@@ -63,6 +63,7 @@ func (c *conn) sendRest(file *dispatch.File, cut bool) {
 	}
 	c.rest = &rest{file: file, whole: file.Left, cut: cut}
 	c.phase = phaseFile
+	c.timer.Stop() // what it ran for is over: the request has been started, and its body is not wanted any more
 	if file.Left == 0 {
 		c.restSent()
 		return

@@ -289,3 +289,23 @@ func TestFileGoesToTheClientThoughItSendsMeanwhile(t *testing.T) {
 		t.Fatalf("got %q", body)
 	}
 }
+
+func TestFileThatIsSlowToComeIsSentToAClientThatHasEndedItsSide(t *testing.T) {
+	const patience = 50 * time.Millisecond
+	w := startWith(t, 1, 1, abandonAfter(patience))
+	worker := w.join(0)
+	file, content := madeFile(t, 100_000)
+	release := w.front.HoldHelpers(0)
+	c := w.ask("/")
+	i := w.started(worker)
+	check(t, c.CloseWrite())
+	w.left(worker, i)
+	w.handOver(worker, i, file, 0, len(content))
+	time.Sleep(3 * patience) // what must not happen has no sign
+	release()
+	reply, body := w.read(bufio.NewReader(c))
+	if reply.StatusCode != 200 || body != string(content) {
+		t.Fatalf("got %v with %d bytes", reply, len(body))
+	}
+	closedAgain(t, file)
+}
