@@ -349,6 +349,7 @@ func (s *Succession) Kill(err error) {
 	defer s.mu.Unlock()
 	s.over, s.again = true, false
 	s.tellAll(stopped)
+	s.loading = nil // it has not failed
 	if s.err == nil {
 		s.err = err
 	}

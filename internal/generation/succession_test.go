@@ -1,6 +1,7 @@
 package generation
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -236,4 +237,20 @@ func TestScalingIsOfEveryGenerationThatMayServe(t *testing.T) {
 	s.expect("enter 1, retire 2")
 	s.Scale(2)
 	s.expect("scale to 2 of 1")
+}
+
+func TestReloadThatIsUnderWayWhenAllIsKilledHasNotFailed(t *testing.T) {
+	s := begin(t, 2)
+	var log bytes.Buffer
+	s.options.Log = slog.New(slog.NewTextHandler(&log, nil))
+	told := s.AwaitReload()
+	s.Kill(nil)
+	if o := <-told; !strings.Contains(o.Error, "stops") {
+		t.Errorf("told %+v", o)
+	}
+	s.Ended(2, nil)
+	s.Ended(1, nil)
+	if !s.over() || strings.Contains(log.String(), "reload failed") {
+		t.Errorf("over %v, log: %s", s.over(), log.String())
+	}
 }
