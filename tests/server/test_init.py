@@ -16,11 +16,10 @@ import pytest
 
 from harness import PATIENCE, SANITIZED, Server, processes, running, until
 
+pytestmark = pytest.mark.alone  # their patience is short
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 APPLICATION = """
 import os
-
-pytestmark = pytest.mark.alone  # their patience is short
 
 def application(environ, start_response):
     if environ["PATH_INFO"] == "/stray":  # a grandchild of the worker that outlives its parent for a moment
