@@ -133,6 +133,7 @@ test_sanitized() {
 test_soak() {
   step wheel wheel
   step install install_wheel "$build/py"
+  SPEYSIDE_SOAK=1 step "go test model" "$GO" test -count=1 -timeout 30m ./internal/slot/model
   SPEYSIDE_SOAK=1 step "soak on $("$PYTHON" --version)" black_box "$build/py" tests/soak
 }
 

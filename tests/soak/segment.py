@@ -35,6 +35,24 @@ def header() -> tuple[struct.Struct, list[str], int]:
     return struct.Struct("@" + codes), names, slot
 
 
+@cache
+def offset(structure: str, wanted: str) -> int:
+    """Return where a word of a structure lies."""
+    at, inside = 0, False
+    for line in LAYOUT.read_text().splitlines():
+        words = line.split()
+        if words[:1] == ["struct"]:
+            at, inside = 0, words[1] == structure
+        elif inside and line.startswith("@"):
+            at = int(line[1:])
+        elif inside and len(words) > 1 and words[1][:1] == "u":
+            if words[0] == wanted:
+                return at
+            kind, _, count = words[1].partition("*")
+            at += int(kind[1:]) // 8 * int(count or 1)
+    raise LookupError(wanted)
+
+
 @dataclass(frozen=True)
 class State:
     """A slot's state word."""
@@ -69,12 +87,24 @@ class Segment:
         except ValueError as error:
             raise LookupError(pid) from error
 
+    def has(self, pid: int) -> bool:
+        """Say whether a process is one of its workers."""
+        try:
+            return self.number(pid) >= 0
+        except LookupError:
+            return False
+
     def states(self, count: int | None = None) -> list[State]:
         """Return the states of the first slots, or of all."""
         count = self.slots if count is None else count
         data = self._read(self.header["SlotsAt"], count * self._slot)
         words = [struct.unpack_from("@Q", data, number * self._slot)[0] for number in range(count)]
         return [State(word & 0xFF, word >> 16 & 0xFFFF, word >> 32) for word in words]
+
+    def thread(self, slot: int) -> int:
+        """Return which thread a slot says that runs its application."""
+        at = self.header["SlotsAt"] + slot * self._slot + offset("Slot", "Thread")
+        return int(struct.unpack("@I", self._read(at, 4))[0])
 
     def blocks(self) -> int:
         """Return how many blocks of workers are in use."""

@@ -10,15 +10,17 @@ import os
 import random
 import subprocess
 from pathlib import Path
+from signal import SIGCONT, SIGSTOP
 
 import pytest
+from harness.client import request
 
-from harness import SANITIZED, Server, running, until
-from harness.load import Load
+from harness import PATIENCE, SANITIZED, Server, running, until
+from harness.load import LONG, Load
 from harness.processes import descriptors, resident
 
-from .faults import Faults
-from .segment import FREE, Inside, segments
+from .faults import Faults, holds_claimed
+from .segment import FREE, STARTED, Inside, Segment, segments
 
 SOAK = bool(os.environ.get("SPEYSIDE_SOAK"))
 AGAIN = bool(os.environ.get("SPEYSIDE_AGAIN"))  # the same tests ran on another Python already
@@ -27,16 +29,18 @@ SEED = int(os.environ.get("SPEYSIDE_SEED") or random.randrange(1 << 16))
 CLIENTS = 10
 WORKERS = 3
 SETTLED = 60.0  # seconds within which everything is as it was: crash loops have backed off meanwhile
-GROWTH = 256 << 20  # of the front
+GROWTH = 64 << 20  # of the front
 
 
 def whole(server: Server) -> str:
     """Say what is not as it was; "" when nothing is left of all the faults."""
-    if len(server.workers()) != WORKERS or len(server.tree()) != 2 + WORKERS:
-        return f"workers {server.workers()} of processes {server.tree()}"
     found = segments(server)
     if len(found) != 1:
         return f"{len(found)} segments"
+    tree = server.tree()
+    working = [pid for pid in tree if found[0].has(pid)]
+    if len(working) != WORKERS or len(tree) != 2 + WORKERS:
+        return f"workers {working} of processes {tree}"
     used = [(number, state) for number, state in enumerate(found[0].states()) if state.kind != FREE]
     return f"slots in use {used}" if used else f"{found[0].blocks()} blocks in use" if found[0].blocks() else ""
 
@@ -47,6 +51,32 @@ def environment(directory: Path) -> dict[str, str]:
     source = Path(__file__).with_name("claimed.c")
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
     return {"LEDGER": str(directory), "CLAIMED": str(directory / "claimed"), "LD_PRELOAD": str(library)}
+
+
+@pytest.mark.skipif(SANITIZED, reason="only one library can be loaded before the others")
+def test_worker_that_comes_late_writes_nothing_into_a_slot_that_another_has(tmp_path: Path) -> None:
+    with (
+        running("apps.ledger:application", workers=2, threads=1, env=environment(tmp_path)) as server,
+        server.connect() as client,
+    ):
+        (tmp_path / "claimed").touch()
+        client.send(request("GET", f"{LONG}?name=a"))
+        workers = server.workers().values()
+        late = until(lambda: next(filter(holds_claimed, workers), 0), "a worker between claim and start", PATIENCE)
+        os.kill(late, SIGSTOP)
+        (tmp_path / "hold").touch()
+        (tmp_path / "claimed").unlink()
+        until(lambda: (tmp_path / "starts").read_text(), "its start in the other worker", PATIENCE)
+        (tmp_path / "hold").unlink()
+        segment = Segment.of_worker(late)
+        (slot,) = (number for number, state in enumerate(segment.states()) if state.kind == STARTED)
+        thread = segment.thread(slot)
+        os.kill(late, SIGCONT)
+        assert int(server.get("/?name=b").text.split()[2]) == late  # by then it has seen that it came too late
+        assert segment.thread(slot) == thread
+        (tmp_path / "gate").touch()
+        name, _, pid, _ = client.reply().text.split()
+        assert name == "a" and int(pid) in set(workers) - {late}
 
 
 @pytest.mark.skipif(SANITIZED or AGAIN, reason="timing under sanitizers is another; one Python is enough")
@@ -79,7 +109,7 @@ def test_every_request_is_accounted_for_whatever_befalls(tmp_path: Path) -> None
             until(lambda: not whole(server), "", SETTLED)
         except AssertionError as error:
             raise AssertionError(f"{seed}: {whole(server)}\n{server.stderr.text()[-3000:]}") from error
-        Inside(server)
+        until(lambda: not Inside(server).holding().spooled, f"{seed}: the end of what was spooled", SETTLED)
         until(
             lambda: descriptors(server.front) <= before + 1, f"{seed}: {before} descriptors of the front again", SETTLED
         )
