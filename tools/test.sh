@@ -135,6 +135,7 @@ test_soak() {
   step install install_wheel "$build/py"
   SPEYSIDE_SOAK=1 step "go test model" "$GO" test -count=1 -timeout 30m ./internal/slot/model
   SPEYSIDE_SOAK=1 step "soak on $("$PYTHON" --version)" black_box "$build/py" tests/soak
+  SPEYSIDE_RELOADS=20 step "20 reloads" black_box "$build/py" tests/server/test_reload.py -k under_load
 }
 
 case ${1:-all} in
