@@ -203,6 +203,11 @@ func (e *Exchange) Withdraw() bool {
 	return true
 }
 
+// InLine reports that no worker has claimed the request.
+func (e *Exchange) InLine() bool {
+	return e.active && e.port.segment.State(e.slot).Kind() == wire.StateFilled
+}
+
 // letGo moves an exchange without receiver on as far as its state allows; the scan comes back to it.
 func (e *Exchange) letGo() {
 	segment := e.port.segment

@@ -290,12 +290,17 @@ func (c *conn) letGo() {
 		c.intake.Release()
 		c.intake = nil
 	}
+	c.unwait()
+	c.dropRest()
+	c.dropGather()
+}
+
+// unwait gives up the place among those that wait for a slot.
+func (c *conn) unwait() {
 	if c.waiting {
 		c.lane.port.Unwait(c)
 		c.waiting = false
 	}
-	c.dropRest()
-	c.dropGather()
 }
 
 // close ends the connection.

@@ -201,10 +201,11 @@ func (c *conn) move() bool {
 	return true
 }
 
-// Stranded implements [dispatch.Receiver]. Without a free slot the request waits for one, before those that came later.
+// Stranded implements [dispatch.Receiver]. Without a free slot the request waits for one, before those that came later; meanwhile a
+// worker that has not heard yet that it should drain may claim it.
 func (c *conn) Stranded(*dispatch.Exchange) {
 	switch next := c.lane.port; {
-	case c.waiting || c.move():
+	case c.waiting || c.move() || !c.exchange.InLine():
 	case next.Free() == 0:
 		c.waiting = true
 		next.WaitFirst(c)

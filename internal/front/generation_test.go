@@ -264,3 +264,75 @@ func TestRequestThatFoundNoRoomWhenItsGenerationWasRetiredMovesLater(t *testing.
 	}
 	<-retired
 }
+
+// strand leaves a request in line at a retired generation, whose worker may claim it yet; every slot of the next one is taken.
+func (w *world) strand() (c net.Conn, old *slottest.Worker, retired chan struct{}) {
+	c = w.dial()
+	fmt.Fprint(c, get)
+	old = w.join(0)
+	w.next(old)
+	before := w.switchOver(1, 1)
+	for range w.segment.Slots {
+		fmt.Fprint(w.dial(), get)
+	}
+	w.filled(w.segment.Slots)
+	acknowledged, retired := make(chan struct{}), make(chan struct{})
+	before.WorkerDied(0, func([]dispatch.InHand) { close(acknowledged) }) // it is in line again
+	<-acknowledged
+	before.Retire(func() { close(retired) })
+	time.Sleep(300 * time.Millisecond) // scans, at which it waits for a slot of the next generation
+	return c, old, retired
+}
+
+func answerOld(old *slottest.Worker, i uint32) {
+	old.Head(i, 200, "200 OK", "Content-Length: 3\r\n", []byte("old"), wire.ReplyHasLength)
+	old.Slot(i).ReplyLength = 3
+	old.Move(i, wire.StateStarted, wire.StateDone)
+	old.Ring(i)
+}
+
+func (w *world) expect(r *bufio.Reader, want string) {
+	w.t.Helper()
+	if reply, body := w.read(r); reply.StatusCode != 200 || body != want {
+		w.t.Fatalf("got %v %q, want %q", reply, body, want)
+	}
+}
+
+func TestStrandedRequestThatIsClaimedAfterAllIsAnsweredWhereItIs(t *testing.T) {
+	w := start(t, 1, 1)
+	c, old, retired := w.strand()
+	i := w.started(old)
+	w.work(0, hello)
+	w.filled(0)
+	time.Sleep(100 * time.Millisecond) // what must not happen has no sign
+	answerOld(old, i)
+	r := bufio.NewReader(c)
+	w.expect(r, "old")
+	<-retired
+	fmt.Fprint(c, get)
+	w.expect(r, "Hello World !")
+}
+
+func TestConnectionWhoseStrandedRequestWasAnsweredWaitsForNothing(t *testing.T) {
+	w := startWith(t, 1, 1, func(o *front.Options) { o.HeaderTimeout = 100 * time.Millisecond })
+	c, old, retired := w.strand()
+	answerOld(old, w.started(old))
+	r := bufio.NewReader(c)
+	w.expect(r, "old")
+	<-retired
+	w.work(0, hello)
+	w.filled(0)
+	time.Sleep(300 * time.Millisecond) // an idle connection has no head to send in time
+	fmt.Fprint(c, get)
+	w.expect(r, "Hello World !")
+}
+
+func TestStrandedRequestThatWasClaimedHasWaitedLongEnough(t *testing.T) {
+	w := startWith(t, 1, 1, func(o *front.Options) { o.Line = dispatch.Bounds{Time: time.Second} })
+	c, old, retired := w.strand()
+	i := w.started(old)
+	time.Sleep(1500 * time.Millisecond) // past the time in line
+	answerOld(old, i)
+	w.expect(bufio.NewReader(c), "old")
+	<-retired
+}

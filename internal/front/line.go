@@ -39,6 +39,9 @@ func (c *conn) crowdedOut(why *fault.Fault) {
 // WaitedTooLong implements [dispatch.Waiter].
 func (c *conn) WaitedTooLong() {
 	c.waiting = false
+	if c.exchange != nil { // its own port keeps its time
+		return
+	}
 	c.unlabel()
 	c.crowdedOut(fault.QueueTimedOut)
 }

@@ -202,6 +202,7 @@ func (c *conn) account(e *dispatch.Exchange, n int) {
 // finish ends the exchange after its pieces were sent.
 func (c *conn) finish(e *dispatch.Exchange) {
 	c.exchange = nil
+	c.unwait() // it was to move, and has been claimed after all
 	cut, file := e.Cut(), e.TakeFile()
 	e.Release()
 	if file != nil {
