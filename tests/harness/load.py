@@ -131,7 +131,7 @@ class Load:
 
     def __init__(self, server: Server, directory: Path, count: int, seed: int) -> None:
         self._server, self._directory = server, directory
-        self._over = threading.Event()
+        self._over, self._answered = threading.Event(), threading.Event()
         self._service: list[tuple[float, int]] = [(0.0, 1)]  # since when which generation
         self._watch = threading.Thread(target=self._watch_log, name="watches the log")
         self._watch.start()
@@ -139,7 +139,7 @@ class Load:
 
     def _watch_log(self) -> None:
         seen = 0
-        while not self._over.wait(0.02):
+        while not self._answered.wait(0.02):
             text = self._server.stderr.text(seen)
             whole = text.rfind("\n") + 1
             seen += len(text[:whole].encode())
@@ -163,6 +163,7 @@ class Load:
         self._over.set()
         for asker in self.askers:
             asker.thread.join(PATIENCE + 10)
+        self._answered.set()
         self._watch.join()
 
     def asked(self) -> list[Asked]:
