@@ -156,14 +156,18 @@ func (s *server) closeOldest() bool {
 	return true
 }
 
-// setIdle says whether the connection may be closed for the sake of a new one: nobody works on an answer to it.
-func (s *server) setIdle(c net.Conn, idle bool) {
+// setIdle says whether the connection may be closed for the sake of a new one: nobody works on an answer to it. It returns what was
+// said before, which is false also of one that has been closed so.
+func (s *server) setIdle(c net.Conn, idle bool) (before bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n := len(s.idle)
 	s.idle = slices.DeleteFunc(s.idle, func(other net.Conn) bool { return other == c })
+	before = len(s.idle) < n
 	if idle {
 		s.idle = append(s.idle, c)
 	}
+	return before
 }
 
 // linger lets the client read its answer: closed with bytes of the client's unread, the socket would be reset.
@@ -212,7 +216,9 @@ func (s *server) serve(c net.Conn) {
 		}
 		return
 	}
-	s.setIdle(c, false)
+	if !s.setIdle(c, false) {
+		return // closed for another one, who waits for its place
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	go watch(ctx, c, cancel)
