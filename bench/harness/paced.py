@@ -7,8 +7,10 @@ has its turn, and its latency counts from that. The generator is `openload/`, bu
 
 from __future__ import annotations
 
+import atexit
 import json
 import resource
+import shutil
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +27,9 @@ SOURCE = Path(__file__).parent / "openload"
 @cache
 def generator() -> str:
     """The generator's program, built once per run; its directory goes when the run ends."""
-    directory = tempfile.TemporaryDirectory(prefix="speyside-bench-")
-    HELD.append(directory)
-    program = f"{directory.name}/openload"
+    directory = tempfile.mkdtemp(prefix="speyside-bench-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    program = f"{directory}/openload"
     try:
         done = subprocess.run(
             ["go", "build", "-o", program, "."], cwd=SOURCE, capture_output=True, text=True, check=False
@@ -37,9 +39,6 @@ def generator() -> str:
     if done.returncode:
         raise LoadFailed(f"the load generator could not be built: {done.stderr.strip()[-200:]}")
     return program
-
-
-HELD: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def parse(output: str) -> LoadResult:
