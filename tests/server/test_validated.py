@@ -53,6 +53,7 @@ NOT_ASKED = {
     "routes": "has no application: the others' table of paths",
     "framework_files": "has Django's and Flask's application, which test_files asks",
     "corpus/raise": "raises",
+    "ledger": "notes what becomes of each request while everything fails: test_faults.py asks it",
     "hinting_frameworks": "has applications of frameworks, which test_frameworks.py validates",
     "hinting/hints-raise": "raises",
     "leaving/watch": "ends when its client leaves: test_leaving.py has it",
