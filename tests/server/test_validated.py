@@ -71,6 +71,9 @@ NOT_ASKED = {
     "timeouts/stalled": "takes too long",
     "warming/slow": "is for a request of the server's own",
     "warming/broken": "is for a request of the server's own",
+    "workers/abort": "ends its worker",
+    "workers/hog": "ends its worker",
+    "workers/segfault": "ends its worker",
     "workers/exit": "ends its worker",
     "workers/exit-begun": "ends its worker",
 }
