@@ -27,6 +27,7 @@ ASKED = {
     "files": " · ".join(
         f"GET /{path}?path={TESTS}/conftest.py" for path in ("file", "wrapped", "written", "subclass", "open")
     ),
+    "forks": "GET /",
     "hinting": "GET /hints · HEAD /hints · GET /hints-late",
     "inputs": f"""POST /read?ops={OPS} one\ntwo · POST /echo body · POST /ignore body · POST /keep longer · GET /kept
         · POST /echo {"x" * 70_000} · POST /read?ops=iterate {"line" * 9}\n{"x" * 40_000}""",
