@@ -1,6 +1,6 @@
 """The extension under test is the installed one, else the one that `setup.py build_ext --inplace` made.
 
-A sanitized extension runs only in a process that began with the sanitizer's library. Where SPEYSIDE_PRELOAD names it
+A sanitized extension runs only in a process that began with the sanitizer's library. Where SANITIZER_LIBRARY names it
 and this process did not, test_sanitized.py runs everything else here in one that does.
 """
 
@@ -18,7 +18,7 @@ if importlib.util.find_spec("speyside") is None:
     sys.path.insert(0, str(Path(__file__).parents[2] / "python"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-PRELOAD = os.environ.get("SPEYSIDE_PRELOAD")
+PRELOAD = os.environ.get("SANITIZER_LIBRARY")
 ELSEWHERE = PRELOAD is not None and PRELOAD not in os.environ.get("LD_PRELOAD", "")
 
 if ELSEWHERE:

@@ -11,7 +11,7 @@ from pathlib import Path
 def test_the_gateway_is_clean_under_the_sanitizers() -> None:
     environment = {
         **os.environ,
-        "LD_PRELOAD": os.environ["SPEYSIDE_PRELOAD"],
+        "LD_PRELOAD": os.environ["SANITIZER_LIBRARY"],
         "PYTHONMALLOC": "malloc",
         "ASAN_OPTIONS": "detect_leaks=0",
         "UBSAN_OPTIONS": "print_stacktrace=1",

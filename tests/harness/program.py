@@ -2,7 +2,7 @@
 
 Environment:
     SPEYSIDE          the program; by default `speyside` beside this Python
-    SPEYSIDE_PRELOAD  a sanitizer's library; the extension under test was built with that sanitizer
+    SANITIZER_LIBRARY  a sanitizer's library; the extension under test was built with that sanitizer
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from . import processes
 
 TESTS = Path(__file__).resolve().parent.parent
 MARK = "SPEYSIDE_TEST_MARK"
-PRELOAD = os.environ.get("SPEYSIDE_PRELOAD", "")
+PRELOAD = os.environ.get("SANITIZER_LIBRARY", "")
 SANITIZED = bool(PRELOAD)
 PATIENCE = 60.0 if SANITIZED else 20.0
 
@@ -58,7 +58,7 @@ def environment(changes: Mapping[str, str | None], mark: str) -> dict[str, str]:
     if PRELOAD:
         clean["LD_PRELOAD"] = PRELOAD
         clean["PYTHONMALLOC"] = "malloc"
-        clean["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:quarantine_size_mb=16"
+        clean["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:handle_segv=0:quarantine_size_mb=16"
         clean["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:abort_on_error=1"
     for name, value in changes.items():
         clean.pop(name, None)

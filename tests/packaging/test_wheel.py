@@ -24,7 +24,7 @@ PT_DYNAMIC, PT_INTERP = 2, 3
 TOOLS = ("go", "cc", "gcc", "clang")
 
 pytestmark = pytest.mark.skipif(
-    "SPEYSIDE_PRELOAD" in os.environ, reason="the wheel has no sanitizer in it: its tests run without"
+    "SANITIZER_LIBRARY" in os.environ, reason="the wheel has no sanitizer in it: its tests run without"
 )
 
 

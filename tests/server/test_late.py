@@ -96,9 +96,13 @@ class Load:
             for thread in self._threads:
                 thread.join(PATIENCE)
         assert self.wrong == []
-        served = re.findall(r"^served (\S+)\.$", self.server.stdout.text(), re.MULTILINE)
+        answered = {name for name, status in self.statuses.items() if status == 200}
+        until(lambda: answered <= set(self._served()), "the lines of what was answered", PATIENCE)
+        served = self._served()
         assert len(served) == len(set(served)), "a request was served twice"
-        assert {name for name, status in self.statuses.items() if status == 200} <= set(served)
+
+    def _served(self) -> list[str]:
+        return re.findall(r"^served (\S+)\.$", self.server.stdout.text(), re.MULTILINE)
 
 
 def is_stopped(pid: int) -> bool:

@@ -148,7 +148,7 @@ def test_flag_goes_before_web_concurrency() -> None:
         assert workers_of(server.banner)[0] == 2
 
 
-@pytest.mark.skipif(not SANITIZED, reason="this run is not sanitized: SPEYSIDE_PRELOAD is not set")
+@pytest.mark.skipif(not SANITIZED, reason="this run is not sanitized: SANITIZER_LIBRARY is not set")
 def test_sanitized_run_has_the_sanitizer_in_zygote_and_workers(single: Server) -> None:
     for pid in (single.zygote(), *single.workers().values()):
         assert processes.maps(pid, PRELOAD)
