@@ -72,7 +72,7 @@ func (r *Server) finish(ctx context.Context) {
 	r.mu.Lock()
 	s.end = end
 	r.mu.Unlock()
-	if err := r.front.Drain(end); err != nil {
+	if err := errors.Join(r.front.Drain(end), end.Err()); err != nil { // with nothing left to answer it may not notice
 		r.cutDrain(end)
 	}
 	r.generations.Retire()
