@@ -126,7 +126,7 @@ test_python() {
 }
 
 test_sanitized() {
-  SANITIZER_LIBRARY=$(gcc -print-file-name=libasan.so) black_box_tests "$build/sanitized" --ignore tests/python
+  SANITIZER_LIBRARY=$(gcc -print-file-name=libasan.so) black_box_tests "$build/sanitized" --ignore tests/python --ignore tests/soak --ignore tests/packaging
 }
 
 # Minutes of what the ordinary run does for seconds.
