@@ -13,6 +13,7 @@ SCENARIOS: dict[str, Scenario] = {
         upload.SCENARIO,
         large_reply.SCENARIO,
         keepalive.SCENARIO,
+        keepalive.BUSY,
         *mixed.SCENARIOS,
         memory.SCENARIO,
     )

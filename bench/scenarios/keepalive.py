@@ -1,7 +1,10 @@
-"""How long answers take when many connections are open and each is used now and then."""
+"""How long answers take when many connections are open: each used now and then, and all at once."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from harness.load import Wrk
 from harness.metrics import P99
 from harness.paced import Paced
 from scenarios import hello
@@ -22,4 +25,13 @@ SCENARIO = Scenario(
     peers=("fastpysgi", "bjoern", "granian", "gunicorn", "waitress"),
     # Their limits on connections are per worker, and would close or keep waiting some of ours.
     extra={"granian": ("--backlog", "8192"), "gunicorn": ("--worker-connections", "2000")},
+)
+
+BUSY = replace(
+    SCENARIO,
+    name="keepalive-1000-busy",
+    what="p99 of 1,000 keep-alive connections that are never idle, constant answer, two workers",
+    why="more clients than the server can serve: the line is long, and the tail shows how evenly it moves. Closed loop: a "
+    "connection sends when it has its answer, so slow answers are asked for less often",
+    load=Wrk(connections=1000),
 )
