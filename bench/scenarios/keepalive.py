@@ -31,7 +31,7 @@ BUSY = replace(
     SCENARIO,
     name="keepalive-1000-busy",
     what="p99 of 1,000 keep-alive connections that are never idle, constant answer, two workers",
-    why="more clients than the server can serve: the line is long, and the tail shows how evenly it moves. Closed loop: a "
-    "connection sends when it has its answer, so slow answers are asked for less often",
+    why="more clients than the server can serve: the line is long, and the tail shows how evenly it moves. Closed "
+    "loop: a connection sends when it has its answer, so slow answers are asked for less often",
     load=Wrk(connections=1000),
 )
