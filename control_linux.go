@@ -135,7 +135,7 @@ func (r *Server) status(ctx context.Context) control.Status {
 		lines[i] = generations[i].Load.(*load).line
 	}
 	loops := r.front.Snapshot(ctx, lines)
-	s := control.Status{Name: r.settings.ProcName, Pid: os.Getpid(), Version: settings.Version, App: r.settings.App, State: r.state(),
+	s := control.Status{Name: r.settings.ProcName, Pid: os.Getpid(), Version: settings.Version, App: r.app().WSGIApp, State: r.state(),
 		Age: time.Since(r.begun).Seconds(), Addresses: r.urls(), Metrics: loops.Values.ByName(),
 		Generations: []control.Generation{}, SilentLoops: append([]int{}, loops.Silent...)}
 	for i, g := range generations {

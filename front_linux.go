@@ -34,7 +34,7 @@ func (r *Server) makeFront() (err error) {
 			return err
 		}
 	}
-	s := r.settings
+	s, app := r.settings, r.app()
 	proxies, err := frontProxies(s)
 	if err != nil {
 		return err
@@ -43,11 +43,11 @@ func (r *Server) makeFront() (err error) {
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
 			Underscores: underscores(s.HeaderMap), Kept: s.ForwarderHeaders},
 		Proxies:  proxies,
-		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(s), RootPath: s.RootPath,
-		Rest:      front.Route{StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody, Timeout: s.Timeout},
+		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(app), RootPath: app.RootPath,
+		Rest:      front.Route{StreamRequest: app.StreamRequest, LimitBody: app.LimitRequestBody, Timeout: app.Timeout},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
 		AbandonAfter: s.AbandonAfter, Connections: r.connections(), LivePath: live, ReadyPath: ready,
-		Line: dispatch.Bounds{Requests: s.QueueLimit, Time: s.QueueTimeout}, Server: "speyside", Identify: r.requestID, Log: r.log,
+		Line: dispatch.Bounds{Requests: app.QueueLimit, Time: app.QueueTimeout}, Server: "speyside", Identify: r.requestID, Log: r.log,
 	}, r.spool, bells)
 	return err
 }
@@ -77,10 +77,10 @@ var (
 )
 
 // frontRoutes are the routes with what they do not say filled in from the settings.
-func frontRoutes(s *settings.Settings) []front.Route {
-	all := make([]front.Route, 0, len(s.Routes))
-	for _, r := range s.Routes {
-		route := front.Route{Prefix: r.Prefix, StreamRequest: s.StreamRequest, LimitBody: s.LimitRequestBody, Timeout: s.Timeout}
+func frontRoutes(a *settings.App) []front.Route {
+	all := make([]front.Route, 0, len(a.Routes))
+	for _, r := range a.Routes {
+		route := front.Route{Prefix: r.Prefix, StreamRequest: a.StreamRequest, LimitBody: a.LimitRequestBody, Timeout: a.Timeout}
 		if r.StreamRequest != nil {
 			route.StreamRequest = *r.StreamRequest
 		}

@@ -73,16 +73,16 @@ func switchInterval(d time.Duration) int {
 }
 
 func (l *load) options(python string) arbiter.Options {
-	r, s := l.server, l.server.settings
+	r, s, a := l.server, l.server.settings, l.server.app()
 	return arbiter.Options{
-		Generation: l.number, Python: python, App: s.App, Script: r.script, Dir: s.Chdir, PythonPath: s.PythonPath,
-		ScriptName: s.RootPath, Boot: r.boot, Warmup: s.Warmup, Preload: s.Preload, WarmupTimeout: s.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith()), Threads: r.threads(),
-		SwitchInterval: switchInterval(s.SwitchInterval),
-		TimeoutGrace:   s.TimeoutGrace,
+		Generation: l.number, Python: python, App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,
+		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith()), Threads: r.threads(),
+		SwitchInterval: switchInterval(a.SwitchInterval),
+		TimeoutGrace:   a.TimeoutGrace,
 		InHand:         func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
 		GiveUp:         func(w int, told func([]arbiter.Request)) { l.line.GiveUp(w, l.requests(told)) },
-		Limits: arbiter.Limits{Requests: s.MaxRequests, RequestsJitter: s.MaxRequestsJitter, Lifetime: s.MaxWorkerLifetime,
-			LifetimeJitter: s.MaxWorkerLifetimeJitter, Memory: s.MaxWorkerMemory, MemoryHard: s.MaxWorkerMemoryHard},
+		Limits: arbiter.Limits{Requests: a.MaxRequests, RequestsJitter: a.MaxRequestsJitter, Lifetime: a.MaxWorkerLifetime,
+			LifetimeJitter: a.MaxWorkerLifetimeJitter, Memory: a.MaxWorkerMemory, MemoryHard: a.MaxWorkerMemoryHard},
 		Served:        l.line.Served,
 		DrainPatience: s.GracefulTimeout, Spawning: l.segment.Use,
 		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Sockets: l.segment.Sockets(), Reaper: r.reaper,

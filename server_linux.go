@@ -68,7 +68,7 @@ type Server struct {
 func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	level := new(slog.LevelVar)
 	level.Set(s.LogLevel)
-	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), settings: s, started: started, begun: time.Now(), script: isScript(s.App), drain: make(chan struct{}),
+	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), settings: s, started: started, begun: time.Now(), script: isScript(s.Apps[0].WSGIApp), drain: make(chan struct{}),
 		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
 	r.scaled.Store(int32(r.begunWith()))
 	// With a spare processor for each loop that waits behind the scheduler's back, and one more, the goroutines that the
@@ -108,20 +108,23 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Overlap: s.ReloadOverlap,
+	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Overlap: s.Apps[0].ReloadOverlap,
 		Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log})
 	return r, nil
 }
+
+// app is the application that is served: one, for now.
+func (r *Server) app() *settings.App { return r.settings.Apps[0] }
 
 // workers is how many there should be now.
 func (r *Server) workers() int { return int(r.scaled.Load()) }
 
 // reckoned is how `auto` came to that many workers, where it did.
 func (r *Server) reckoned() string {
-	if r.script || r.workers() != r.settings.Workers {
+	if r.script || r.workers() != r.app().Workers {
 		return ""
 	}
-	return r.settings.Reckoned()
+	return r.app().Reckoned()
 }
 
 // begunWith and threads are 1 for a script unless somebody asked for more: it may keep state in globals.
@@ -129,19 +132,19 @@ func (r *Server) begunWith() int {
 	if r.script && !r.settings.Given("workers") {
 		return 1
 	}
-	return r.settings.Workers
+	return r.app().Workers
 }
 
 func (r *Server) threads() int {
 	if r.script && !r.settings.Given("threads") {
 		return 1
 	}
-	return r.settings.Threads
+	return r.app().Threads
 }
 
 // python looks for the interpreter, which a reload may find elsewhere.
 func (r *Server) python() (string, error) {
-	return findPython(r.settings.Python, r.program, os.Getenv, executableFile)
+	return findPython(r.app().Python, r.program, os.Getenv, executableFile)
 }
 
 // requestID is a request's identifier: of this start, and the front's count.

@@ -66,7 +66,7 @@ func (r *Server) keepPid() {
 
 // watchService keeps the manager's watchdog quiet while every loop answers.
 func (r *Server) watchService(ctx context.Context) {
-	r.managed.notifier.Status("Loading " + r.settings.App)
+	r.managed.notifier.Status("Loading " + r.app().WSGIApp)
 	go r.managed.notifier.Watch(ctx, r.front.Live)
 }
 
@@ -81,20 +81,20 @@ func (m *managed) close() {
 
 // tellServing says that the application is there and connections are accepted.
 func (r *Server) tellServing(l arbiter.Loaded) {
-	r.managed.notifier.Ready("Serving " + r.settings.App)
+	r.managed.notifier.Ready("Serving " + r.app().WSGIApp)
 	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
 		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
 }
 
 // reloadBegan and reloadSettled tell the manager of a reload. It counts as one until it is known what became of it.
 func (r *Server) reloadBegan(number int) {
-	r.managed.notifier.Reloading(fmt.Sprintf("Serving %s, loading generation %d", r.settings.App, number))
+	r.managed.notifier.Reloading(fmt.Sprintf("Serving %s, loading generation %d", r.app().WSGIApp, number))
 }
 
 func (r *Server) reloadSettled(o generation.Outcome) {
-	text := fmt.Sprintf("Serving %s, generation %d", r.settings.App, o.Generation)
+	text := fmt.Sprintf("Serving %s, generation %d", r.app().WSGIApp, o.Generation)
 	if o.Error != "" {
-		text = fmt.Sprintf("Serving %s; generation %d failed: %s", r.settings.App, o.Generation, o.Error)
+		text = fmt.Sprintf("Serving %s; generation %d failed: %s", r.app().WSGIApp, o.Generation, o.Error)
 	}
 	r.managed.notifier.Ready(text)
 }

@@ -41,7 +41,11 @@ func do(args []string, env func(string) string, stdout, stderr io.Writer) error 
 	if c := commandNamed(args); c != nil {
 		return c.do(args[1:], env, stdout, stderr)
 	}
-	s, err := settings.Resolve(args, env)
+	flags, err := settings.ParseFlags(args)
+	if err != nil {
+		return err
+	}
+	s, err := settings.Resolve(settings.Sources{Flags: flags, Env: env})
 	if err != nil {
 		return err
 	}
@@ -103,6 +107,12 @@ func relay(ctx context.Context, signals <-chan os.Signal, server server, stop fu
 
 // printError says what went wrong, and what to do next when somebody knows.
 func printError(w io.Writer, err error) {
+	for _, err := range fault.Each(err) {
+		printOne(w, err)
+	}
+}
+
+func printOne(w io.Writer, err error) {
 	code := ""
 	if f := fault.Of(err); f != nil {
 		code = " [" + f.Code + "]"

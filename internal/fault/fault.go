@@ -106,6 +106,19 @@ func (e *Error) Is(target error) bool {
 	return ok && other.Fault == e.Fault
 }
 
+// Each returns the errors that err joins, or err alone.
+func Each(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var each []error
+	for _, err := range joined.Unwrap() {
+		each = append(each, Each(err)...)
+	}
+	return each
+}
+
 // Of returns the fault that err is an occurrence of, or nil.
 func Of(err error) *Fault {
 	var e *Error

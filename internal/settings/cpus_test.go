@@ -46,7 +46,7 @@ func TestAutoWorkersAreTheGrantedCPUs(t *testing.T) {
 
 func TestLoopsGrowWithTheCPUs(t *testing.T) {
 	for cpus, want := range map[int]int{1: 1, 8: 1, 15: 1, 16: 2, 64: 8} {
-		s, err := resolver{env: func(string) string { return "" }, machine: machine{have: cpus, granted: float64(cpus)}}.resolve([]string{"a"})
+		s, err := resolver{Sources{Flags: anApp}, machine{have: cpus, granted: float64(cpus)}}.resolve()
 		if err != nil || s.Loops != want {
 			t.Errorf("%d CPUs: %d loops, want %d (%v)", cpus, s.Loops, want, err)
 		}
@@ -66,14 +66,15 @@ func TestAutoSaysHowItCameToSoManyWorkers(t *testing.T) {
 		{machine{have: 8, granted: 8, memory: 512 << 20}, 4, "8 CPUs, but 512 MB of cgroup memory at 128 MB each"},
 		{machine{have: 8, granted: 2, memory: 64 << 20}, 1, "2.0 CPUs of cgroup quota, but 64 MB of cgroup memory at 128 MB each"},
 	} {
-		s, err := resolver{env: func(string) string { return "" }, machine: c.machine}.resolve([]string{"a"})
-		if err != nil || s.Workers != c.want || s.Reckoned() != c.how {
-			t.Errorf("%+v: %d workers, %q, want %d, %q (%v)", c.machine, s.Workers, s.Reckoned(), c.want, c.how, err)
+		s, err := resolver{Sources{Flags: anApp}, c.machine}.resolve()
+		if err != nil || s.Apps[0].Workers != c.want || s.Apps[0].Reckoned() != c.how {
+			t.Errorf("%+v: %d workers, %q, want %d, %q (%v)", c.machine, s.Apps[0].Workers, s.Apps[0].Reckoned(), c.want, c.how, err)
 		}
 	}
-	s, err := resolver{env: func(string) string { return "" }, machine: machine{have: 4, granted: 4}}.resolve([]string{"a", "--workers=4"})
-	if err != nil || s.Reckoned() != "" {
-		t.Errorf("%q, %v", s.Reckoned(), err)
+	four := Layer{"wsgi_app": anApp["wsgi_app"], "workers": {[]string{"4"}, "--workers"}}
+	s, err := resolver{Sources{Flags: four}, machine{have: 4, granted: 4}}.resolve()
+	if err != nil || s.Apps[0].Reckoned() != "" {
+		t.Errorf("%q, %v", s.Apps[0].Reckoned(), err)
 	}
 }
 
@@ -84,3 +85,6 @@ func TestLimitOnMemoryIsThatOfTheCgroup(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// anApp is the least that a command line has to say.
+var anApp = Layer{"wsgi_app": {[]string{"a"}, "the command line"}}

@@ -21,78 +21,93 @@ var (
 	ErrVersion = errors.New("the version is wanted")
 )
 
-// Resolve turns the arguments (without the program's name) and the environment into settings. A flag counts before the
-// setting's own environment variable, that before one that gunicorn reads, that before the default. The error is ErrHelp,
-// ErrVersion, or an occurrence of fault.Usage or fault.SettingInvalid.
-func Resolve(args []string, env func(string) string) (*Settings, error) {
-	r := resolver{env: env, machine: thisMachine(os.DirFS("/"), runtime.NumCPU())}
-	return r.resolve(args)
+// Resolve turns the sources into settings. A flag counts before the setting's own environment variable, that before the files, those before
+// a variable that gunicorn reads, that before the default. The error has everything that is wrong: see [fault.Each]; each is an occurrence of fault.Usage or
+// fault.SettingInvalid.
+func Resolve(sources Sources) (*Settings, error) {
+	r := resolver{Sources: sources, machine: thisMachine(os.DirFS("/"), runtime.NumCPU())}
+	return r.resolve()
 }
 
 // resolver is Resolve with the machine as a value.
 type resolver struct {
-	env     func(string) string
+	Sources
 	machine machine
 }
 
-func (r resolver) resolve(args []string) (*Settings, error) {
-	given, app, err := parseFlags(args)
-	if err != nil {
-		return nil, err
-	}
-	s := &Settings{sources: map[string]Source{}}
+func (r resolver) resolve() (*Settings, error) {
+	app := &App{}
+	s := &Settings{Apps: []*App{app}, sources: map[string]Source{}}
+	var wrong []error
 	for i := range table {
 		setting := &table[i]
-		texts, source := r.find(setting, given[setting.Name], app)
-		if source != SourceDefault {
-			s.sources[setting.Name] = source
+		given := r.find(setting)
+		if given.Source != SourceDefault {
+			s.sources[setting.Name] = given.Source
 		}
-		if len(texts) == 0 {
+		if len(given.Texts) == 0 {
 			continue
 		}
-		if err := setting.set(s, texts, r.machine); err != nil {
-			return nil, invalid(setting, strings.Join(texts, ","), source, err)
+		if err := setting.set(s, app, given.Texts, r.machine); err != nil {
+			wrong = append(wrong, invalid(setting, strings.Join(given.Texts, ","), given.Source, err))
 		}
 	}
-	if s.App == "" {
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
+	if app.WSGIApp == "" {
 		return nil, fault.New(fault.Usage, "no application was named").
 			WithHint("name it: speyside module:callable, or speyside FILE.py; speyside --help lists every flag.")
 	}
 	return s, s.finish()
 }
 
-// find returns the texts that count for a setting, and where they came from.
-func (r resolver) find(setting *Setting, flag []string, app string) ([]string, Source) {
-	if setting.Positional && app != "" {
-		return []string{app}, "the command line"
+// find returns what counts for a setting.
+func (r resolver) find(setting *Setting) Given {
+	if given, ok := r.Flags[setting.Name]; ok {
+		return given
 	}
-	if flag != nil {
-		if setting.Type == List {
-			flag = split(strings.Join(flag, ","), ",")
-		}
-		return flag, Source("--" + setting.FlagName())
+	if given, ok := r.variable(setting, setting.EnvName()); ok {
+		return given
 	}
-	for _, name := range []string{setting.EnvName(), setting.Env} {
-		text := ""
-		if name != "" {
-			text = strings.TrimSpace(r.env(name)) // empty counts as unset
+	for _, file := range r.Files {
+		if given, ok := file[setting.Name]; ok {
+			return given
 		}
-		if text == "" {
-			continue
-		}
-		if name == setting.Env && setting.fromEnv != nil {
-			text = setting.fromEnv(text)
-		}
-		texts := []string{text}
-		switch setting.Type {
-		case List, Addresses:
-			texts = split(text, ",")
-		case Routes:
-			texts = split(text, ";")
-		}
-		return texts, Source("environment variable " + name)
 	}
-	return setting.defaults(), SourceDefault
+	if given, ok := r.variable(setting, setting.Env); ok {
+		return given
+	}
+	if given, ok := r.Defaults[setting.Name]; ok {
+		return given
+	}
+	return Given{setting.defaults(), SourceDefault}
+}
+
+// variable is what an environment variable says of the setting; empty counts as unset.
+func (r resolver) variable(setting *Setting, name string) (Given, bool) {
+	if name == "" || r.Env == nil {
+		return Given{}, false
+	}
+	text := strings.TrimSpace(r.Env(name))
+	if text == "" {
+		return Given{}, false
+	}
+	if name == setting.Env && setting.fromEnv != nil {
+		text = setting.fromEnv(text)
+	}
+	return Given{setting.split(text), Source("environment variable " + name)}, true
+}
+
+// split turns the text of several values, where there may be several, into one for each.
+func (s *Setting) split(text string) []string {
+	switch s.Type {
+	case List, Addresses:
+		return split(text, ",")
+	case Routes:
+		return split(text, ";")
+	}
+	return []string{text}
 }
 
 func split(text, separator string) []string {
@@ -117,8 +132,8 @@ func (f flagTexts) String() string     { return "" }
 func (f flagTexts) Type() string       { return f.meta }
 func (f flagTexts) Set(t string) error { *f.texts = append(*f.texts, t); return nil }
 
-// parseFlags returns what each setting was given by flags, and the application.
-func parseFlags(args []string) (given map[string][]string, app string, err error) {
+// ParseFlags reads a command line, without the program's name. The error is ErrHelp, ErrVersion, or an occurrence of fault.Usage.
+func ParseFlags(args []string) (Layer, error) {
 	flags := pflag.NewFlagSet("speyside", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -132,25 +147,30 @@ func parseFlags(args []string) (given map[string][]string, app string, err error
 			flags.VarP(flagTexts{&texts[i], setting.Meta}, setting.FlagName(), setting.Short, setting.Summary())
 		}
 	}
-	err = flags.Parse(withValues(args))
+	err := flags.Parse(withValues(args))
 	switch {
 	case err != nil:
-		return nil, "", usage(flags, err)
+		return nil, usage(flags, err)
 	case *help:
-		return nil, "", ErrHelp
+		return nil, ErrHelp
 	case *version:
-		return nil, "", ErrVersion
+		return nil, ErrVersion
 	case flags.NArg() > 1:
-		return nil, "", fault.New(fault.Usage, "one application is served, and %d were named: %s", flags.NArg(),
+		return nil, fault.New(fault.Usage, "one application is served, and %d were named: %s", flags.NArg(),
 			strings.Join(flags.Args(), " "))
 	}
-	given = map[string][]string{}
+	given := Layer{}
 	for i := range table {
-		if texts[i] != nil {
-			given[table[i].Name] = texts[i]
+		switch setting := &table[i]; {
+		case setting.Positional && flags.Arg(0) != "":
+			given[setting.Name] = Given{flags.Args(), "the command line"}
+		case setting.Type == List && texts[i] != nil:
+			given[setting.Name] = Given{split(strings.Join(texts[i], ","), ","), Source("--" + setting.FlagName())}
+		case texts[i] != nil:
+			given[setting.Name] = Given{texts[i], Source("--" + setting.FlagName())}
 		}
 	}
-	return given, flags.Arg(0), nil
+	return given, nil
 }
 
 // withValues gives a flag that may stand alone, and does, the value that it then has. As in gunicorn the next argument is its value
@@ -208,18 +228,9 @@ func usage(flags *pflag.FlagSet, err error) error {
 
 // finish does what depends on more than one setting: relative paths start at chdir, as in gunicorn.
 func (s *Settings) finish() error {
-	chdir, err := filepath.Abs(s.Chdir)
-	if err != nil {
-		return fault.New(fault.SettingInvalid, "setting chdir: finding the current directory: %w", err)
-	}
-	s.Chdir = chdir
-	for i, dir := range s.PythonPath {
-		s.PythonPath[i] = absolute(chdir, dir)
-	}
-	if strings.Contains(s.Python, "/") { // typed in a shell, it starts where the shell is
-		if s.Python, err = filepath.Abs(s.Python); err != nil {
-			return fault.New(fault.SettingInvalid, "setting python: finding the current directory: %w", err)
-		}
+	app := s.Apps[0]
+	if err := app.finish(s); err != nil {
+		return err
 	}
 	for _, limit := range []*int{&s.LimitRequestLine, &s.LimitRequestFieldSize} {
 		if *limit == 0 {
@@ -227,22 +238,18 @@ func (s *Settings) finish() error {
 		}
 	}
 	if s.ProcName == "" {
-		s.ProcName = s.App
+		s.ProcName = app.WSGIApp
 	}
 	if path := s.ControlSocket; path != ControlOff && path != ControlAbstract {
-		if s.ControlSocket = absolute(s.Chdir, path); len(s.ControlSocket) > maxUnixPath {
+		if s.ControlSocket = absolute(app.Chdir, path); len(s.ControlSocket) > maxUnixPath {
 			return fault.New(fault.SettingInvalid, "setting control_socket is %q (from %s): %s", path, s.Source("control_socket"), tooLong(s.ControlSocket))
 		}
-	}
-	if soft, hard := s.MaxWorkerMemory, s.MaxWorkerMemoryHard; hard != 0 && hard <= soft {
-		return fault.New(fault.SettingInvalid, "setting max_worker_memory_hard is %d (from %s): it must be more than max_worker_memory, %d", hard,
-			s.Source("max_worker_memory_hard"), soft)
 	}
 	if s.LivePath == s.ReadyPath {
 		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
 	}
 	if s.PidFile != "" {
-		s.PidFile = absolute(s.Chdir, s.PidFile)
+		s.PidFile = absolute(app.Chdir, s.PidFile)
 	}
 	if err := s.finishBind("bind", s.Bind, nil); err != nil {
 		return err
@@ -250,11 +257,33 @@ func (s *Settings) finish() error {
 	return s.finishBind("admin_bind", s.AdminBind, s.Bind)
 }
 
+// finish does the same for one application.
+func (a *App) finish(s *Settings) error {
+	chdir, err := filepath.Abs(a.Chdir)
+	if err != nil {
+		return fault.New(fault.SettingInvalid, "setting chdir: finding the current directory: %w", err)
+	}
+	a.Chdir = chdir
+	for i, dir := range a.PythonPath {
+		a.PythonPath[i] = absolute(chdir, dir)
+	}
+	if strings.Contains(a.Python, "/") { // typed in a shell, it starts where the shell is
+		if a.Python, err = filepath.Abs(a.Python); err != nil {
+			return fault.New(fault.SettingInvalid, "setting python: finding the current directory: %w", err)
+		}
+	}
+	if soft, hard := a.MaxWorkerMemory, a.MaxWorkerMemoryHard; hard != 0 && hard <= soft {
+		return fault.New(fault.SettingInvalid, "setting max_worker_memory_hard is %d (from %s): it must be more than max_worker_memory, %d", hard,
+			s.Source("max_worker_memory_hard"), soft)
+	}
+	return nil
+}
+
 // finishBind completes the addresses of one setting; no address may be there twice, nor be one of others.
 func (s *Settings) finishBind(name string, addresses, others []Address) error {
 	for i, a := range addresses {
 		if a.Network == "unix" {
-			addresses[i].Path = absolute(s.Chdir, a.Path)
+			addresses[i].Path = absolute(s.Apps[0].Chdir, a.Path)
 		}
 		why, taken := "", a.Port+len(a.Path)+a.FD != 0
 		switch {

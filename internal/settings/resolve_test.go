@@ -13,7 +13,17 @@ import (
 )
 
 // resolve resolves a command line on a machine with 6 CPUs.
-func resolve(line string, env ...string) (*Settings, error) {
+func resolve(line string, env ...string) (one, error) {
+	return resolveArgs(strings.Fields(line), env...)
+}
+
+// one is what tests look at: the settings of the server, and those of its application.
+type one struct {
+	*Settings
+	*App
+}
+
+func resolveArgs(args []string, env ...string) (one, error) {
 	lookup := func(name string) string {
 		for _, entry := range env {
 			if value, ok := strings.CutPrefix(entry, name+"="); ok {
@@ -22,10 +32,18 @@ func resolve(line string, env ...string) (*Settings, error) {
 		}
 		return ""
 	}
-	return resolver{env: lookup, machine: machine{have: 6, granted: 6}}.resolve(strings.Fields(line))
+	flags, err := ParseFlags(args)
+	if err != nil {
+		return one{}, err
+	}
+	s, err := resolver{Sources{Flags: flags, Env: lookup}, machine{have: 6, granted: 6}}.resolve()
+	if err != nil {
+		return one{}, err
+	}
+	return one{s, s.Apps[0]}, nil
 }
 
-func mustResolve(t *testing.T, line string, env ...string) *Settings {
+func mustResolve(t *testing.T, line string, env ...string) one {
 	t.Helper()
 	s, err := resolve(line, env...)
 	if err != nil {
@@ -36,7 +54,7 @@ func mustResolve(t *testing.T, line string, env ...string) *Settings {
 
 func TestDefaultsAreThoseOfTheTable(t *testing.T) {
 	s := mustResolve(t, "app:app")
-	if s.App != "app:app" || s.Workers != 6 || s.Threads != 4 || s.Loops != 1 || s.Backlog != 2048 || s.Umask != 0 {
+	if s.WSGIApp != "app:app" || s.Workers != 6 || s.Threads != 4 || s.Loops != 1 || s.Backlog != 2048 || s.Umask != 0 {
 		t.Errorf("got %+v", s)
 	}
 	if len(s.Bind) != 1 || s.Bind[0].String() != "127.0.0.1:8000" {
@@ -85,7 +103,7 @@ func TestPortVariableOpensEveryAddress(t *testing.T) {
 }
 
 func TestBindIsRepeatable(t *testing.T) {
-	for _, s := range []*Settings{
+	for _, s := range []one{
 		mustResolve(t, "-b :1 --bind [::1]:2 a --chdir /tmp --bind unix:run/x.sock"),
 		mustResolve(t, "a --chdir /tmp", "SPEYSIDE_BIND=:1, [::1]:2,unix:run/x.sock"),
 	} {
@@ -224,8 +242,8 @@ func TestHelpAndVersionNeedNoApplication(t *testing.T) {
 }
 
 func TestApplicationMayComeFromTheEnvironment(t *testing.T) {
-	if s := mustResolve(t, "", "SPEYSIDE_APP=wsgi:application"); s.App != "wsgi:application" {
-		t.Errorf("app is %q", s.App)
+	if s := mustResolve(t, "", "SPEYSIDE_WSGI_APP=wsgi:application"); s.WSGIApp != "wsgi:application" {
+		t.Errorf("app is %q", s.WSGIApp)
 	}
 }
 
@@ -245,8 +263,8 @@ func TestFlagThatMayStandAloneTakesTheNextArgumentIfThatCanBeItsValue(t *testing
 		"--proxy-protocol=v1 app": "v1", "--proxy_protocol app": "auto", "--proxy-protocol --workers 2 app": "auto",
 		"app --proxy-protocol off": "off",
 	} {
-		s, err := Resolve(strings.Fields(args), func(string) string { return "" })
-		if err != nil || s.ProxyProtocol != want || s.App != "app" {
+		s, err := resolve(args)
+		if err != nil || s.ProxyProtocol != want || s.WSGIApp != "app" {
 			t.Errorf("%s: %v, %v", args, s, err)
 		}
 	}
@@ -257,25 +275,24 @@ func TestSwitchMayStandAlone(t *testing.T) {
 		"app": false, "app --health": true, "--health app": true, "app --health --workers 2": true, "--health=off app": false,
 		"--health off app": false, "app --health on": true,
 	} {
-		s, err := Resolve(strings.Fields(args), func(string) string { return "" })
-		if err != nil || s.Health != want || s.App != "app" {
+		s, err := resolve(args)
+		if err != nil || s.Health != want || s.WSGIApp != "app" {
 			t.Errorf("%s: %v, %v", args, s, err)
 		}
 	}
 }
 
 func TestListsHaveTheirDefaultAndMayBeEmpty(t *testing.T) {
-	none := func(string) string { return "" }
-	s, err := Resolve([]string{"app"}, none)
+	s, err := resolve("app")
 	if err != nil || !slices.Equal(s.ForwardedAllowIPs, []string{"127.0.0.1", "::1"}) || len(s.SecureSchemeHeaders) != 3 {
 		t.Errorf("%v, %v", s, err)
 	}
-	s, err = Resolve([]string{"app", "--forwarded-allow-ips="}, none)
+	s, err = resolve("app --forwarded-allow-ips=")
 	if err != nil || len(s.ForwardedAllowIPs) != 0 {
 		t.Errorf("%v, %v", s, err)
 	}
 	for _, bad := range []string{"10.0.0.1/8", "localhost", "10.0.0.0/40", "fe80::1%eth0", "10.0.0.1 10.0.0.2"} {
-		if _, err := Resolve([]string{"app", "--forwarded-allow-ips", "127.0.0.1," + bad}, none); err == nil {
+		if _, err := resolveArgs([]string{"app", "--forwarded-allow-ips", "127.0.0.1," + bad}); err == nil {
 			t.Errorf("%s is allowed", bad)
 		}
 	}

@@ -16,32 +16,18 @@ const Version = "0.1.0"
 
 // Settings is what the operator wants, complete and checked. Each field is the entry of the same name in table.go.
 type Settings struct {
-	ProcName   string   // of the server, for people
-	App        string   // as it was written: module:callable, a file, a script
-	Chdir      string   // absolute
-	PythonPath []string // absolute
-	Python     string   // absolute or a name to look up in PATH; empty: to be found
+	// Apps are the applications. There is one now; nothing that reads it may count on that.
+	Apps []*App
+
+	ProcName string // of the server, for people
 
 	Bind      []Address // at least one; the paths of Unix sockets are absolute
 	Backlog   int
 	AdminBind []Address // for health checks alone; the paths of Unix sockets are absolute
 	Umask     int
-
-	Workers int
-	Threads int
-	// SwitchInterval is how long Python lets a thread run while another one wants to; 0: as Python has it, AutoSwitchInterval: as it
-	// is needed.
-	SwitchInterval time.Duration
-	Loops          int
-
-	ReloadOverlap int // workers beyond Workers that there may be during a reload
-
-	MaxRequests, MaxRequestsJitter             int           // 0: no limit
-	MaxWorkerLifetime, MaxWorkerLifetimeJitter time.Duration // 0: no limit
-	MaxWorkerMemory, MaxWorkerMemoryHard       int64         // in bytes; 0: no limit
+	Loops     int
 
 	HeaderMap string // drop, refuse or dangerous
-	RootPath  string // "" or /path, without a slash at its end
 
 	ForwardedAllowIPs   []string // addresses, networks, "*"
 	SecureSchemeHeaders []string // NAME=VALUE
@@ -54,28 +40,17 @@ type Settings struct {
 	LimitRequestFields    int
 	LimitRequestFieldSize int // in bytes
 
-	LimitRequestBody int64 // in bytes; 0: no limit
-	StreamRequest    bool
-	Routes           []Route
-	SpoolThreshold   int64 // in bytes
-	SpoolLimit       int64 // in bytes; 0: no limit
-	TmpUploadDir     string
+	SpoolThreshold int64 // in bytes
+	SpoolLimit     int64 // in bytes; 0: no limit
+	TmpUploadDir   string
 
-	QueueLimit     int // 0: no limit
 	MaxConnections int
 
-	KeepAlive     time.Duration // 0: close after each reply
-	HeaderTimeout time.Duration // 0: wait for ever
-	BodyTimeout   time.Duration // 0: wait for ever
-	SendTimeout   time.Duration // 0: wait for ever
-	AbandonAfter  time.Duration // 0: never
-	Warmup        []string      // paths, or module:callable
-	Preload       string        // auto, on or off
-	WarmupTimeout time.Duration // 0: no limit
-
-	QueueTimeout    time.Duration // 0: no limit
-	Timeout         time.Duration // 0: no limit
-	TimeoutGrace    time.Duration
+	KeepAlive       time.Duration // 0: close after each reply
+	HeaderTimeout   time.Duration // 0: wait for ever
+	BodyTimeout     time.Duration // 0: wait for ever
+	SendTimeout     time.Duration // 0: wait for ever
+	AbandonAfter    time.Duration // 0: never
 	GracefulTimeout time.Duration // 0: do not wait
 	DrainDelay      time.Duration
 
@@ -88,7 +63,42 @@ type Settings struct {
 
 	LogLevel slog.Level
 
-	sources  map[string]Source
+	sources map[string]Source
+}
+
+// App is what the operator wants of one application.
+type App struct {
+	WSGIApp    string   // as it was written: module:callable, a file, a script
+	Chdir      string   // absolute
+	PythonPath []string // absolute
+	Python     string   // absolute or a name to look up in PATH; empty: to be found
+
+	Workers int
+	Threads int
+	// SwitchInterval is how long Python lets a thread run while another one wants to; 0: as Python has it, AutoSwitchInterval: as it
+	// is needed.
+	SwitchInterval time.Duration
+
+	ReloadOverlap int // workers beyond Workers that there may be during a reload
+
+	MaxRequests, MaxRequestsJitter             int           // 0: no limit
+	MaxWorkerLifetime, MaxWorkerLifetimeJitter time.Duration // 0: no limit
+	MaxWorkerMemory, MaxWorkerMemoryHard       int64         // in bytes; 0: no limit
+
+	RootPath         string // "" or /path, without a slash at its end
+	LimitRequestBody int64  // in bytes; 0: no limit
+	StreamRequest    bool
+	Routes           []Route
+
+	Warmup        []string      // paths, or module:callable
+	Preload       string        // auto, on or off
+	WarmupTimeout time.Duration // 0: no limit
+
+	QueueLimit   int           // 0: no limit
+	QueueTimeout time.Duration // 0: no limit
+	Timeout      time.Duration // 0: no limit
+	TimeoutGrace time.Duration
+
 	reckoned string // what Reckoned returns
 }
 
@@ -97,23 +107,3 @@ const (
 	ControlOff      = "off"
 	ControlAbstract = "abstract"
 )
-
-// Source says where a setting's value came from, in the words of an error message.
-type Source string
-
-// SourceDefault is the source of a value that nobody gave.
-const SourceDefault Source = "the default"
-
-// Source returns where the value of the setting with this name came from.
-func (s *Settings) Source(name string) Source {
-	if source, ok := s.sources[name]; ok {
-		return source
-	}
-	return SourceDefault
-}
-
-// Reckoned is how `auto` came to so many workers; empty when somebody said how many.
-func (s *Settings) Reckoned() string { return s.reckoned }
-
-// Given reports whether somebody gave the setting a value, by a flag or in the environment.
-func (s *Settings) Given(name string) bool { return s.Source(name) != SourceDefault }

@@ -26,10 +26,11 @@ type Setting struct {
 	// Doc says what it is, its unit and range, and what happens on a bad value. The first sentence is shown in --help.
 	Doc string
 
-	fromEnv func(string) string          // turns the text of Env into that of the setting
-	auto    func(*Settings, machine) int // what `auto` stands for, where it is allowed
-	words   map[string]time.Duration     // what words stand for that are no duration, where they are allowed
-	field   func(*Settings) any          // where the value goes
+	fromEnv func(string) string      // turns the text of Env into that of the setting
+	auto    func(*App, machine) int  // what `auto` stands for, where it is allowed
+	words   map[string]time.Duration // what words stand for that are no duration, where they are allowed
+	field   func(*Settings) any      // where the value goes, when it is the server's
+	own     func(*App) any           // where the value goes, when each application has its own
 }
 
 // Section is a group of settings.
@@ -105,34 +106,34 @@ func (s *Setting) Summary() string {
 // table is the settings. It never changes.
 var table = []Setting{
 	{
-		Name: "app", Positional: true, Meta: "APP", Type: String, Section: SectionApplication, Since: "0.1",
+		Name: "wsgi_app", Positional: true, Meta: "APP", Type: String, Section: SectionApplication, Since: "0.1",
 		Gunicorn: "wsgi_app", Check: notEmpty,
 		Doc: "The application: module:callable, module, 'module:factory()', a .wsgi file or a script. " +
 			"`module` alone looks for `application`, then `app`; `module:factory()` calls the function, whose result is the application; " +
 			"`FILE.py` runs the script as `python FILE.py` would, with wsgiref's make_server taken over; `FILE.py:callable` " +
 			"imports the file. Without an application, or with two, the program exits with code 2.",
-		field: func(s *Settings) any { return &s.App },
+		own: func(a *App) any { return &a.WSGIApp },
 	},
 	{
 		Name: "chdir", Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,
 		Since: "0.1", Reloadable: true, Gunicorn: "chdir", Check: aDirectory,
 		Doc: "Directory in which the application is loaded and runs. It is also the first entry of sys.path, and " +
 			"other relative paths start there. A directory that does not exist is refused.",
-		field: func(s *Settings) any { return &s.Chdir },
+		own: func(a *App) any { return &a.Chdir },
 	},
 	{
 		Name: "pythonpath", Flag: "pythonpath", Meta: "PATHS", Type: List, DefaultText: "none", Section: SectionApplication,
 		Since: "0.1", Reloadable: true, Gunicorn: "pythonpath", Check: notEmpty,
 		Doc: "Directories to put on sys.path before the others, separated by commas. Relative ones start at `chdir`. " +
 			"A directory that does not exist is ignored by Python.",
-		field: func(s *Settings) any { return &s.PythonPath },
+		own: func(a *App) any { return &a.PythonPath },
 	},
 	{
 		Name: "python", Meta: "PATH", Type: Path, DefaultText: "of speyside's environment, else python3 on PATH",
 		Section: SectionApplication, Since: "0.1", Reloadable: true, Check: aProgram,
 		Doc: "Python interpreter that runs the application. A path, or a name that is looked up in PATH; 3.11 or newer, with the " +
 			"speyside package in it. One that cannot be used is refused with what it said.",
-		field: func(s *Settings) any { return &s.Python },
+		own: func(a *App) any { return &a.Python },
 	},
 	{
 		Name: "preload", Bare: "on", Meta: "MODE", Type: String, Default: "auto", Section: SectionApplication, Since: "0.1", Reloadable: true,
@@ -141,7 +142,7 @@ var table = []Setting{
 			"starts faster and the workers share its memory. With `auto` the workers load it themselves when its import leaves threads, " +
 			"connections, listening sockets or event loops behind, which do not survive a fork; the log names them. A script that is run is " +
 			"always loaded once.",
-		field: func(s *Settings) any { return &s.Preload },
+		own: func(a *App) any { return &a.Preload },
 	},
 	{
 		Name: "warmup", Meta: "LIST", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
@@ -149,7 +150,7 @@ var table = []Setting{
 		Doc: "What each worker does before its first request. Separated by commas: a path such as /health, which the application is asked for, " +
 			"or module:callable, which is called. A status of 500 or more, an exception, or more than `warmup_timeout` fail a start and a reload. " +
 			"The environ of such a request has `speyside.warmup`.",
-		field: func(s *Settings) any { return &s.Warmup },
+		own: func(a *App) any { return &a.Warmup },
 	},
 	{
 		Name: "bind", Short: "b", Meta: "ADDRESS", Type: Addresses, Default: "127.0.0.1:8000",
@@ -181,18 +182,18 @@ var table = []Setting{
 		Doc: "Worker processes. From 1 to 1024, or `auto`: as many as the machine or the cgroup grants CPUs, rounded up, and " +
 			"not more than the memory of the cgroup has 128 MB for each; the banner says how that was reckoned. " +
 			"A script that is run as `FILE.py` gets 1 worker with 1 thread unless told otherwise, since it may keep state in globals.",
-		auto: func(s *Settings, m machine) (n int) {
-			n, s.reckoned = m.workers()
+		auto: func(a *App, m machine) (n int) {
+			n, a.reckoned = m.workers()
 			return n
 		},
-		field: func(s *Settings) any { return &s.Workers },
+		own: func(a *App) any { return &a.Workers },
 	},
 	{
 		Name: "threads", Meta: "INT", Type: Int, Default: "4", DefaultText: "4; 1 for a script", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Gunicorn: "threads", Check: between(1, 1024),
 		Doc: "Threads of each worker that run requests. From 1 to 1024. With 1 the application runs on the worker's main thread, on " +
 			"which signal handlers and some libraries insist.",
-		field: func(s *Settings) any { return &s.Threads },
+		own: func(a *App) any { return &a.Threads },
 	},
 	{
 		Name: "switch_interval", Meta: "TIME", Type: Duration, Default: "auto", Section: SectionWorkers, Since: "0.1",
@@ -201,14 +202,14 @@ var table = []Setting{
 			"request computes beside others of its worker, else what Python or the application has set; `off`: nothing is set; " +
 			"or seconds, from 0.00001 to 1. Shorter makes requests beside one that computes faster, and threads that all compute slower.",
 		words: map[string]time.Duration{"auto": AutoSwitchInterval, "off": 0},
-		field: func(s *Settings) any { return &s.SwitchInterval },
+		own:   func(a *App) any { return &a.SwitchInterval },
 	},
 	{
 		Name: "loops", Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: 1 for each 8 CPUs",
 		Section: SectionWorkers, Since: "0.1", Check: between(1, 64),
 		Doc: "Event loops of the front, each on a thread of its own. From 1 to 64, or `auto`: 1 up to 8 CPUs, then one for each 8. " +
 			"One loop feeds several CPUs full of Python; more are of use when replies are large or tiny.",
-		auto:  func(_ *Settings, m machine) int { return max(1, m.cpus()/8) },
+		auto:  func(_ *App, m machine) int { return max(1, m.cpus()/8) },
 		field: func(s *Settings) any { return &s.Loops },
 	},
 	{
@@ -217,8 +218,8 @@ var table = []Setting{
 		Doc: "How many workers there may be at once during a reload beyond `workers`. From 1 to 4096, or `auto`: a whole new generation starts " +
 			"beside the old one. With fewer, which saves memory, the new one takes over when that many are ready, and grows as the old one's finish and " +
 			"leave; so there are fewer for a while. 0 is refused: a new generation must be ready before the old one leaves.",
-		auto:  func(*Settings, machine) int { return mostOverlap },
-		field: func(s *Settings) any { return &s.ReloadOverlap },
+		auto: func(*App, machine) int { return mostOverlap },
+		own:  func(a *App) any { return &a.ReloadOverlap },
 	},
 	{
 		Name: "max_requests", Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
@@ -226,35 +227,35 @@ var table = []Setting{
 		Doc: "Requests after which a worker is recycled. From 0, which is no limit, to 1073741824. One worker at a time is, and serves on " +
 			"until its successor is ready, so it may serve some more than that; the log says `worker recycled` and the reason. " +
 			"A script that serves in its own process is not recycled.",
-		field: func(s *Settings) any { return &s.MaxRequests },
+		own: func(a *App) any { return &a.MaxRequests },
 	},
 	{
 		Name: "max_requests_jitter", Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Gunicorn: "max_requests_jitter", Check: between(0, 1<<30),
 		Doc: "Most requests that are added to max_requests. Each worker gets a random number of its own from 0 to this, so " +
 			"that they do not reach their limits together.",
-		field: func(s *Settings) any { return &s.MaxRequestsJitter },
+		own: func(a *App) any { return &a.MaxRequestsJitter },
 	},
 	{
 		Name: "max_worker_lifetime", Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aSpan,
 		Doc: "Age at which a worker is recycled. Seconds, or a duration such as 12h, up to 8760h; 0 is no limit. It goes as " +
 			"with max_requests.",
-		field: func(s *Settings) any { return &s.MaxWorkerLifetime },
+		own: func(a *App) any { return &a.MaxWorkerLifetime },
 	},
 	{
 		Name: "max_worker_lifetime_jitter", Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aSpan,
 		Doc: "Longest time that is added to max_worker_lifetime. Each worker gets a random time of its own from 0 to this. " +
 			"Seconds, or a duration.",
-		field: func(s *Settings) any { return &s.MaxWorkerLifetimeJitter },
+		own: func(a *App) any { return &a.MaxWorkerLifetimeJitter },
 	},
 	{
 		Name: "max_worker_memory", Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aMemoryLimit,
 		Doc: "Memory past which a worker is recycled. In bytes or with a unit, such as 300MB, at least 1MB; 0 is no limit. It is the memory that the " +
 			"worker has in RAM (RSS, as in `speyside status`), looked at once a second. It goes as with max_requests: no request is lost.",
-		field: func(s *Settings) any { return &s.MaxWorkerMemory },
+		own: func(a *App) any { return &a.MaxWorkerMemory },
 	},
 	{
 		Name: "max_worker_memory_hard", Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
@@ -262,7 +263,7 @@ var table = []Setting{
 		Doc: "Memory past which a worker is killed at once. In bytes or with a unit, as max_worker_memory, and more than that; 0 is no limit. " +
 			"What it had started is lost with 502, and named in the log. It keeps one worker from taking the memory of all, and the kernel from " +
 			"choosing whom to kill.",
-		field: func(s *Settings) any { return &s.MaxWorkerMemoryHard },
+		own: func(a *App) any { return &a.MaxWorkerMemoryHard },
 	},
 	{
 		Name: "header_map", Meta: "RULE", Type: String, Default: "drop", Section: SectionRequests, Since: "0.1", Reloadable: true,
@@ -278,7 +279,7 @@ var table = []Setting{
 		Doc: "Path under which the application is mounted: SCRIPT_NAME of its environ. PATH_INFO is what follows it; " +
 			"a path that does not begin with it, as when a proxy has cut it off, stays whole. It begins with a slash and does not " +
 			"end with one.",
-		field: func(s *Settings) any { return &s.RootPath },
+		own: func(a *App) any { return &a.RootPath },
 	},
 	{
 		Name: "forwarded_allow_ips", Meta: "LIST", Type: List, Default: "127.0.0.1,::1", Section: SectionProxies, Since: "0.1",
@@ -356,7 +357,7 @@ var table = []Setting{
 		Check: upToAPetabyte,
 		Doc: "Largest body of a request. In bytes or with a unit (1 kB is 1024 bytes); 0 is any size. A larger one is " +
 			"answered with 413 as soon as that is known: by its Content-Length before any of it is read, or when that much of it has come.",
-		field: func(s *Settings) any { return &s.LimitRequestBody },
+		own: func(a *App) any { return &a.LimitRequestBody },
 	},
 	{
 		Name: "stream_request", Meta: "on|off", Type: Bool, Default: "off", Section: SectionBodies, Since: "0.1", Reloadable: true,
@@ -365,7 +366,7 @@ var table = []Setting{
 			"body is complete before a worker is given the request, so a slow client holds no thread; with on it holds one, and the " +
 			"application can work on what has come. A read of wsgi.input waits for bytes, and raises OSError when the client leaves " +
 			"before the body is complete. A chunked body then has no CONTENT_LENGTH.",
-		field: func(s *Settings) any { return &s.StreamRequest },
+		own: func(a *App) any { return &a.StreamRequest },
 	},
 	{
 		Name: "route", Meta: "ROUTE", Type: Routes, DefaultText: "none", Section: SectionBodies, Since: "0.1", Reloadable: true,
@@ -373,7 +374,7 @@ var table = []Setting{
 		Doc: "Settings for the paths that begin with a prefix; repeatable. For instance '/upload/ stream_request=on " +
 			"limit_request_body=5GB'. The prefix is compared with PATH_INFO, decoded; of several the longest counts. In the environment they are separated by " +
 			"semicolons. An unknown setting is refused with the nearest known one.",
-		field: func(s *Settings) any { return &s.Routes },
+		own: func(a *App) any { return &a.Routes },
 	},
 	{
 		Name: "spool_threshold", Meta: "SIZE", Type: Size, Default: "1MB", Section: SectionBodies, Since: "0.1",
@@ -401,7 +402,7 @@ var table = []Setting{
 		Reloadable: true, Check: between(0, 1_000_000),
 		Doc: "Most requests that may wait for a worker; 0 for any number. One more is answered with 503 and Retry-After at once. This is the line of " +
 			"the server itself, as `backlog` is the kernel's.",
-		field: func(s *Settings) any { return &s.QueueLimit },
+		own: func(a *App) any { return &a.QueueLimit },
 	},
 	{
 		Name: "max_connections", Meta: "INT", Type: Int, Default: "10000", Section: SectionLimits, Since: "0.1",
@@ -455,15 +456,15 @@ var table = []Setting{
 	{
 		Name: "warmup_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Check: atMostADay,
-		Doc:   "How long a worker may take to warm up. Seconds, or a duration such as 1m30s; 0 for any time. See `warmup`.",
-		field: func(s *Settings) any { return &s.WarmupTimeout },
+		Doc: "How long a worker may take to warm up. Seconds, or a duration such as 1m30s; 0 for any time. See `warmup`.",
+		own: func(a *App) any { return &a.WarmupTimeout },
 	},
 	{
 		Name: "queue_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Check: atMostADay,
 		Doc: "How long a request may wait until a worker begins with it. Seconds, or a duration such as 1m30s; 0 for any time. It is answered " +
 			"with 503 and Retry-After then.",
-		field: func(s *Settings) any { return &s.QueueTimeout },
+		own: func(a *App) any { return &a.QueueTimeout },
 	},
 	{
 		Name: "timeout", Short: "t", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",
@@ -471,14 +472,14 @@ var table = []Setting{
 		Doc: "How long the application may take to answer, and from block to block of its reply. What a slow client takes does " +
 			"not count. Seconds, or a duration such as 1m30s; 0 for any time; a route may have its own. The client then gets a 504, the log " +
 			"the Python stack, and the thread a `speyside.RequestTimeout`.",
-		field: func(s *Settings) any { return &s.Timeout },
+		own: func(a *App) any { return &a.Timeout },
 	},
 	{
 		Name: "timeout_grace", Meta: "TIME", Type: Duration, Default: "2s", Section: SectionTimeouts, Since: "0.1",
 		Reloadable: true, Check: atMostADay,
 		Doc: "How long a thread may go on when its request has timed out. Then its worker is replaced: another one starts, and this one is " +
 			"killed when its other threads are done. Seconds, or a duration.",
-		field: func(s *Settings) any { return &s.TimeoutGrace },
+		own: func(a *App) any { return &a.TimeoutGrace },
 	},
 	{
 		Name: "graceful_timeout", Meta: "TIME", Type: Duration, Default: "30s", Section: SectionTimeouts, Since: "0.1",

@@ -37,10 +37,13 @@ func TestEverySettingIsDocumentedAndWellFormed(t *testing.T) {
 func TestEveryFieldOfSettingsIsOneEntry(t *testing.T) {
 	types := map[Type]any{Int: new(int), Mode: new(int), Duration: new(time.Duration), String: new(string), Path: new(string),
 		List: new([]string), Addresses: new([]Address), Level: new(slog.Level), Size: new(int64), Bool: new(bool), Routes: new([]Route)}
-	target := &Settings{}
+	target, app := &Settings{}, &App{}
 	seen := map[any]bool{}
 	for _, s := range Table() {
-		field := s.field(target)
+		field := s.at(target, app)
+		if (s.field == nil) == (s.own == nil) {
+			t.Errorf("%s is not either the server's or an application's", s.Name)
+		}
 		if seen[field] {
 			t.Errorf("%s shares its field with another setting", s.Name)
 		}
@@ -49,8 +52,8 @@ func TestEveryFieldOfSettingsIsOneEntry(t *testing.T) {
 			t.Errorf("%s is a %s, and its field a %T", s.Name, s.Type, field)
 		}
 	}
-	exported := 0
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[Settings]()) {
+	exported := -1 // Apps
+	for _, f := range append(reflect.VisibleFields(reflect.TypeFor[Settings]()), reflect.VisibleFields(reflect.TypeFor[App]())...) {
 		if f.IsExported() {
 			exported++
 		}
@@ -63,7 +66,7 @@ func TestEveryFieldOfSettingsIsOneEntry(t *testing.T) {
 func TestEveryDefaultIsAllowed(t *testing.T) {
 	for _, s := range Table() {
 		if s.Default != "" {
-			if err := s.set(&Settings{}, s.defaults(), machine{have: 2, granted: 2}); err != nil {
+			if err := s.set(&Settings{}, &App{}, s.defaults(), machine{have: 2, granted: 2}); err != nil {
 				t.Errorf("%s: default %q: %v", s.Name, s.Default, err)
 			}
 		}

@@ -151,8 +151,8 @@ func (s *Setting) Says() string {
 
 // set reads the texts and puts the value where the setting's field is. The error is the reason alone, without the
 // setting's name.
-func (s *Setting) set(to *Settings, texts []string, m machine) error {
-	switch field := s.field(to).(type) {
+func (s *Setting) set(to *Settings, app *App, texts []string, m machine) error {
+	switch field := s.at(to, app).(type) {
 	case *[]string:
 		return setEach(s, field, texts, parseText)
 	case *[]Address:
@@ -170,10 +170,18 @@ func (s *Setting) set(to *Settings, texts []string, m machine) error {
 	case *slog.Level:
 		return setOne(s, field, texts, parseLevel)
 	case *int:
-		return setOne(s, field, texts, func(text string) (int, error) { return s.parseInt(text, to, m) })
+		return setOne(s, field, texts, func(text string) (int, error) { return s.parseInt(text, app, m) })
 	default:
 		panic(fmt.Sprintf("settings: %s has a field of type %T", s.Name, field))
 	}
+}
+
+// at is where the value goes.
+func (s *Setting) at(to *Settings, app *App) any {
+	if s.own != nil {
+		return s.own(app)
+	}
+	return s.field(to)
 }
 
 func setOne[T any](s *Setting, field *T, texts []string, parse func(string) (T, error)) error {
@@ -214,7 +222,7 @@ func (s *Setting) reason(err error) error {
 
 func parseText(text string) (string, error) { return text, nil }
 
-func (s *Setting) parseInt(text string, to *Settings, m machine) (int, error) {
+func (s *Setting) parseInt(text string, to *App, m machine) (int, error) {
 	if s.auto != nil && text == "auto" {
 		return s.auto(to, m), nil
 	}

@@ -57,9 +57,11 @@ func TestLimitsOfTheSettingsFitTheSegment(t *testing.T) {
 	if settings.MaxHead != wire.MaxHead {
 		t.Errorf("settings.MaxHead is %d and wire.MaxHead %d", settings.MaxHead, wire.MaxHead)
 	}
-	none := func(string) string { return "" }
 	for fields, allowed := range map[int]bool{wire.LargeFields: true, wire.LargeFields + 1: false} {
-		_, err := settings.Resolve([]string{"app", "--limit-request-fields", strconv.Itoa(fields)}, none)
+		flags, err := settings.ParseFlags([]string{"app", "--limit-request-fields", strconv.Itoa(fields)})
+		if err == nil {
+			_, err = settings.Resolve(settings.Sources{Flags: flags})
+		}
 		if (err == nil) != allowed {
 			t.Errorf("%d fields: %v", fields, err)
 		}
