@@ -5,205 +5,192 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
-	"speyside.dev/speyside/internal/control"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
 
-// errCommandHelp says that the help of a command was asked for.
+// errCommandHelp says that the help of a command was asked for, and has been printed.
 var errCommandHelp = errors.New("the command's help is wanted")
 
-// command is what is done to running servers. One is meant where its name is the first argument; an application of the same name is
-// served as ./status.py, status:app, or after a flag.
+// command is one word of the command line. It is meant where its name is the first argument; an application of the same name is
+// served as speyside serve NAME, ./NAME.py, NAME:app, or after a flag. One entry in commands makes what runs, its help, its line in
+// the help of the program, its completion in every shell and its part of the manual page.
+//
+// A command declares flags of its own, which are parsed before it runs, or it reads its arguments itself (raw). With settings it takes the
+// flags of the server: it gives its arguments to settings.ParseFlags, and settings.ErrHelp back to who called it.
 type command struct {
-	name, summary string
-	run           func(*choice, io.Writer) error
-	flag          string // its own, a switch
-	flagSays      string
-	argument      string // what its one argument is, in the usage; empty: it takes none
+	name      string
+	group     group
+	summary   string // lower-case, without a full stop
+	arguments string // what follows its name in the usage
+	about     string // more for its help: lines of at most 80 columns
+
+	settings bool                        // it takes the flags of the server
+	own      func(*pflag.FlagSet) action // declares the flags; what it returns does the work
+	raw      func(*call) error           // reads the arguments itself, --help too where settings is not set
 }
 
-// choice is which server is meant, and how.
-type choice struct {
-	pid    int
-	name   string
-	socket string
-	flag   bool      // the command's own
-	given  string    // its argument
-	stderr io.Writer // for what concerns other servers
+// action does the work of a command.
+type action func(*call) error
+
+// call is a command with what it is called with.
+type call struct {
+	command        *command
+	implied        bool     // no command was named
+	args           []string // those that are no flags; of a raw command all
+	env            func(string) string
+	stdout, stderr io.Writer
 }
 
-// commandNamed returns the command that the arguments begin with, or nil.
-func commandNamed(args []string) *command {
-	if len(args) == 0 {
-		return nil
+// group is what a command has to do with, a heading of the help.
+type group string
+
+// The groups, in the order of the help.
+const (
+	groupServing group = "Serving"
+	groupRunning group = "Running servers"
+	groupOthers  group = "Other"
+)
+
+func groups() []group { return []group{groupServing, groupRunning, groupOthers} }
+
+// commands are all commands, in the order of the help. The first is the one that is meant where none is named.
+func commands() []command {
+	return []command{
+		{name: "serve", group: groupServing, summary: "serve an application; what speyside does where no command is named", arguments: "[flags] APP",
+			settings: true, raw: serveCommand},
+		{name: "status", group: groupRunning, summary: "show what a server is doing now",
+			own: onServers(status, "json", "one JSON object for each server, a line each", "")},
+		{name: "reload", group: groupRunning, summary: "load the application again, and tell what became of it", own: onServers(reload, "", "", "")},
+		{name: "scale", group: groupRunning, summary: "have a server run that many workers from now on", arguments: "WORKERS",
+			own: onServers(scale, "", "", "WORKERS")},
+		{name: "stop", group: groupRunning, summary: "have a server finish what it accepted and end", own: onServers(stop, "now", "end at once", "")},
+		{name: "help", group: groupOthers, summary: "show what a command does, and its flags", arguments: "[COMMAND]", raw: helpCommand},
 	}
+}
+
+// commandNamed returns the command with this name, or nil.
+func commandNamed(name string) *command {
 	for _, c := range commands() {
-		if c.name == args[0] {
+		if c.name == name {
 			return &c
 		}
 	}
 	return nil
 }
 
-func commands() []command {
-	return []command{
-		{name: "status", summary: "show what a server is doing now", run: status, flag: "json", flagSays: "one JSON object for each server, a line each"},
-		{name: "reload", summary: "load the application again, and tell what became of it", run: reload},
-		{name: "scale", summary: "have a server run that many workers from now on", run: scale, argument: "WORKERS"},
-		{name: "stop", summary: "have a server finish what it accepted and end", run: stop, flag: "now", flagSays: "end at once"},
+// called returns the command that the arguments name with what it is called with: serve, where they name none.
+func called(args []string) *call {
+	if len(args) > 0 {
+		if c := commandNamed(args[0]); c != nil {
+			return &call{command: c, args: args[1:]}
+		}
 	}
+	return &call{command: &commands()[0], implied: true, args: args}
 }
 
-// do runs the command with the arguments after its name.
-func (c *command) do(args []string, env func(string) string, stdout, stderr io.Writer) error {
-	chosen := choice{stderr: stderr}
-	if path := env("SPEYSIDE_CONTROL_SOCKET"); path != settings.ControlOff && path != settings.ControlAbstract {
-		chosen.socket = path
+// do runs the command.
+func (call *call) do() error {
+	c := call.command
+	if c.raw != nil {
+		err := c.raw(call)
+		if c.settings && errors.Is(err, settings.ErrHelp) {
+			return call.help()
+		}
+		return err
 	}
+	flags, run := c.flags()
+	switch err := flags.Parse(call.args); {
+	case errors.Is(err, pflag.ErrHelp):
+		return call.help()
+	case err != nil:
+		return fault.New(fault.Usage, "%w", err).WithHint("speyside help %s lists its flags.", c.name)
+	}
+	call.args = flags.Args()
+	return run(call)
+}
+
+// flags are those that the command declares itself, and its action.
+func (c *command) flags() (*pflag.FlagSet, action) {
 	flags := pflag.NewFlagSet(c.name, pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.SortFlags = false
-	flags.IntVar(&chosen.pid, "pid", 0, "the server with this pid")
-	flags.StringVarP(&chosen.name, "name", "n", "", "the server with this name")
-	flags.StringVar(&chosen.socket, "control-socket", chosen.socket, "the server whose control socket has this path")
-	if c.flag != "" {
-		flags.BoolVar(&chosen.flag, c.flag, false, c.flagSays)
+	if c.own == nil {
+		return flags, nil
 	}
-	err := flags.Parse(args)
-	switch {
-	case errors.Is(err, pflag.ErrHelp):
-		fmt.Fprintf(stdout, "Usage: speyside %s [flags]\n\n%s.\n\n%s", strings.TrimSpace(c.name+" "+c.argument), strings.ToUpper(c.summary[:1])+c.summary[1:], flags.FlagUsages())
-		return errCommandHelp
-	case err != nil:
-		return fault.New(fault.Usage, "%w", err)
-	case c.argument != "" && flags.NArg() == 1:
-		chosen.given = flags.Arg(0)
-	case c.argument != "":
-		return fault.New(fault.Usage, "speyside %s takes one argument, %s", c.name, c.argument).WithHint("speyside scale 4 is 4 workers.")
-	case flags.NArg() > 0:
-		return fault.New(fault.Usage, "speyside %s takes no arguments, and was given %s", c.name, strings.Join(flags.Args(), " ")).
-			WithHint("to serve an application of that name, write speyside ./%s.py or speyside %s:app; for the command, see speyside %s --help.",
-				c.name, c.name, c.name)
-	}
-	return c.run(&chosen, stdout)
+	return flags, c.own(flags)
 }
 
-// servers are those that are meant; at least one.
-func (c *choice) servers() ([]*control.Server, error) {
-	if c.socket != "" {
-		s, err := control.At(c.socket)
-		switch {
-		case s == nil:
-			return nil, fault.New(fault.ServerNotFound, "no server answers at %s: %w", c.socket, err)
-		case err != nil:
-			return nil, fault.New(fault.ServerSilent, "the server with pid %d does not answer: %w", s.Pid, err)
-		}
-		return []*control.Server{s}, nil
+// help prints the help of the command, or of the program where none was named.
+func (call *call) help() error {
+	text := call.command.help()
+	if call.implied {
+		text = help()
 	}
-	silent := map[int]error{}
-	found := control.Find(c.pid, func(pid int, err error) { silent[pid] = err })
-	found = slices.DeleteFunc(found, func(s *control.Server) bool {
-		return c.pid != 0 && s.Pid != c.pid || c.name != "" && s.Status.Name != c.name
-	})
-	if len(found) == 1 && silent[found[0].Pid] != nil {
-		return nil, fault.New(fault.ServerSilent, "the server with pid %d does not answer: %w", found[0].Pid, silent[found[0].Pid])
-	}
-	for pid, err := range silent {
-		fmt.Fprintf(c.stderr, "speyside: warning: the server with pid %d does not answer: %s\n", pid, printable(err.Error()))
-	}
-	switch {
-	case len(found) > 0:
-		return found, nil
-	case c.pid != 0:
-		return nil, fault.New(fault.ServerNotFound, "no server with pid %d is running", c.pid)
-	case c.name != "":
-		return nil, fault.New(fault.ServerNotFound, "no server named %s is running", c.name)
-	}
-	return nil, fault.New(fault.ServerNotFound, "no server is running").
-		WithHint("speyside APP starts one; one that runs as another user is that user's and root's, and one with a path for its control socket " +
-			"is named with --control-socket.")
+	fmt.Fprint(call.stdout, text)
+	return errCommandHelp
 }
 
-// server is the one that is meant.
-func (c *choice) server() (*control.Server, error) {
-	found, err := c.servers()
-	if err != nil {
-		return nil, err
-	}
-	if len(found) > 1 {
-		var each []string
-		for _, s := range found {
-			each = append(each, fmt.Sprintf("%d (%s)", s.Pid, printable(s.Status.Name)))
-		}
-		return nil, fault.New(fault.ServerAmbiguous, "%d servers are running: %s", len(found), strings.Join(each, ", "))
-	}
-	return found[0], nil
-}
-
-// reload prints what became of it; a failure is that of the generation.
-func reload(c *choice, stdout io.Writer) error {
-	s, err := c.server()
-	if err != nil {
-		return err
-	}
-	outcome, err := s.Reload()
-	if err != nil {
-		return fault.New(fault.ServerSilent, "the server with pid %d did not tell what became of the reload: %w", s.Pid, err)
-	}
-	if outcome.Error == "" {
-		fmt.Fprintf(stdout, "generation %d is in service\n", outcome.Generation)
+// noArguments refuses arguments of a command that takes none: an application may have its name.
+func noArguments(c *call) error {
+	if len(c.args) == 0 {
 		return nil
 	}
-	if outcome.Traceback != "" {
-		fmt.Fprint(c.stderr, printable(outcome.Traceback))
-	}
-	why := fault.ByCode(outcome.Code)
-	if why == nil {
-		why = fault.ReloadFailed
-	}
-	failed := fault.New(why, "generation %d was not taken into service, the one before serves on: %s", outcome.Generation, printable(outcome.Error))
-	if outcome.Hint != "" {
-		return failed.WithHint("%s", printable(outcome.Hint))
-	}
-	return failed
+	name := c.command.name
+	return fault.New(fault.Usage, "speyside %s takes no arguments, and was given %s", name, strings.Join(c.args, " ")).
+		WithHint("to serve an application of that name, write speyside serve %s; for the command, see speyside help %s.", name, name)
 }
 
-// scale returns when the server has taken note; workers come and go after that.
-func scale(c *choice, stdout io.Writer) error {
-	workers, err := strconv.Atoi(c.given)
-	if err != nil {
-		return fault.New(fault.Usage, "speyside scale was given %s, which is no number of workers", printable(c.given)).WithHint("speyside scale 4 is 4 workers.")
-	}
-	s, err := c.server()
+// serveCommand serves the application that the arguments name.
+func serveCommand(c *call) error {
+	flags, err := settings.ParseFlags(c.args)
 	if err != nil {
 		return err
 	}
-	scaled, err := s.Scale(workers)
+	s, err := settings.Resolve(settings.Sources{Flags: flags, Env: c.env})
+	if err != nil {
+		return err
+	}
+	return serve(s)
+}
+
+// helpCommand shows the help of the program, or of a command.
+func helpCommand(c *call) error {
+	args := slices.DeleteFunc(slices.Clone(c.args), func(arg string) bool { return arg == "-h" || arg == "--help" })
 	switch {
-	case err != nil:
-		return fault.New(fault.ServerSilent, "the server with pid %d did not tell what came of it: %w", s.Pid, err)
-	case scaled.Error != "":
-		return fault.New(fault.NotScaled, "%s", printable(scaled.Error)).WithHint("%s", printable(scaled.Hint))
+	case len(args) > 1:
+		return fault.New(fault.Usage, "speyside help takes one command, and was given %s", strings.Join(args, " "))
+	case len(args) == 0 && len(c.args) == 0:
+		fmt.Fprint(c.stdout, help())
+		return nil
+	case len(args) == 0:
+		return c.help()
 	}
-	fmt.Fprintf(stdout, "%s from now on, %d before\n", plural(scaled.Workers, "worker"), scaled.Before)
+	asked := commandNamed(args[0])
+	if asked == nil {
+		return fault.New(fault.Usage, "there is no command %s", printable(args[0])).
+			WithHint("%s", didYouMean(args[0], commandNames(), "speyside help lists every command."))
+	}
+	fmt.Fprint(c.stdout, asked.help())
 	return nil
 }
 
-// stop returns when the server has ended.
-func stop(c *choice, stdout io.Writer) error {
-	s, err := c.server()
-	if err != nil {
-		return err
+func commandNames() []string {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
 	}
-	if err := s.Stop(c.flag); err != nil {
-		return fault.New(fault.ServerSilent, "the server with pid %d did not say that it stops: %w", s.Pid, err)
+	return names
+}
+
+// didYouMean is a hint that begins with the name that was probably meant.
+func didYouMean(typed string, names []string, rest string) string {
+	if near := settings.Nearest(typed, names); near != "" {
+		return "did you mean " + near + "? " + rest
 	}
-	fmt.Fprintf(stdout, "the server with pid %d has stopped\n", s.Pid)
-	return nil
+	return rest
 }

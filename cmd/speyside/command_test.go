@@ -1,22 +1,55 @@
 package main
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"speyside.dev/speyside/internal/control"
 )
 
 func TestCommandIsOneOnlyAsTheFirstArgument(t *testing.T) {
-	for _, args := range []string{"status", "reload --pid 3", "stop --now"} {
-		if commandNamed(strings.Fields(args)) == nil {
-			t.Errorf("%q is no command", args)
+	for args, want := range map[string]string{"status": "status []", "reload --pid 3": "reload [--pid 3]", "serve status": "serve [status]",
+		"": "serve []", "status:app": "serve [status:app]", "./status.py": "serve [./status.py]", "status.py": "serve [status.py]",
+		"--workers 2 status": "serve [--workers 2 status]", "statuses": "serve [statuses]", "-w2 stop": "serve [-w2 stop]"} {
+		c := called(strings.Fields(args))
+		if got := fmt.Sprint(c.command.name, " ", c.args); got != want {
+			t.Errorf("%q is %s instead of %s", args, got, want)
 		}
 	}
-	for _, args := range []string{"", "status:app", "./status.py", "status.py", "--workers 2 status", "statuses", "-w2 stop"} {
-		if commandNamed(strings.Fields(args)) != nil {
-			t.Errorf("%q is a command", args)
+}
+
+func TestEveryCommandIsToldAboutWithinEightyColumns(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range commands() {
+		if seen[c.name] || c.summary == "" || strings.HasSuffix(c.summary, ".") || !slices.Contains(groups(), c.group) || (c.own == nil) == (c.raw == nil) {
+			t.Errorf("the entry of %s is not complete, or not the only one", c.name)
 		}
+		seen[c.name] = true
+		if !strings.Contains(help(), "\n  "+c.name+" ") {
+			t.Errorf("--help lacks %s", c.name)
+		}
+		for _, line := range strings.Split(c.help()+help(), "\n") {
+			if utf8.RuneCountInString(line) > helpWidth || strings.TrimRight(line, " ") != line {
+				t.Errorf("too long, or spaces at its end: %q", line)
+			}
+		}
+	}
+}
+
+func TestHelpOfACommandIsTheSameByEitherName(t *testing.T) {
+	for _, c := range commands() {
+		code, asked, _ := runWith("help", c.name)
+		_, flag, _ := runWith(c.name, "--help")
+		if code != 0 || asked == "" || asked != flag || !strings.HasPrefix(asked, "Usage: speyside "+c.name) {
+			t.Errorf("%s: exit %d, %q and %q", c.name, code, asked, flag)
+		}
+	}
+	_, all, _ := runWith("help")
+	if _, flag, _ := runWith("--help"); all != flag {
+		t.Error("speyside help is not speyside --help")
 	}
 }
 
@@ -26,14 +59,17 @@ func TestCommandsSayWhatTheyDoNotUnderstand(t *testing.T) {
 		code int
 		want string
 	}{
-		{"status --help", 0, "Usage: speyside status [flags]\n\nShow what a server is doing now.\n"},
+		{"status --help", 0, "Usage: speyside status [flags]\n\nShow what a server is doing now.\n\nFlags:\n"},
 		{"scale 3 4", 2, "speyside scale takes one argument, WORKERS [SPY0002]"},
 		{"scale many", 2, "which is no number of workers [SPY0002]"},
 		{"scale -h", 0, "Usage: speyside scale WORKERS [flags]\n"},
 		{"stop -h", 0, "      --now"},
 		{"status --now", 2, "speyside: error: unknown flag: --now [SPY0002]\n"},
 		{"reload --pid x", 2, "invalid argument \"x\" for \"--pid\""},
-		{"status app", 2, "speyside status takes no arguments, and was given app [SPY0002]\nspeyside: hint: to serve an application of that name, write speyside ./status.py"},
+		{"status app", 2, "speyside status takes no arguments, and was given app [SPY0002]\nspeyside: hint: to serve an application of that name, write speyside serve status; for the command"},
+		{"help relod", 2, "speyside: error: there is no command relod [SPY0002]\nspeyside: hint: did you mean reload? speyside help lists every command.\n"},
+		{"help status stop", 2, "speyside help takes one command, and was given status stop [SPY0002]"},
+		{"serve --help", 0, "Usage: speyside serve [flags] APP\n"},
 		{"status --pid 999999999", 1, "no server with pid 999999999 is running [SPY0021]\n"},
 		{"stop --control-socket /nowhere", 1, "no server answers at /nowhere: "},
 	} {

@@ -24,9 +24,6 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, errCommandHelp):
 		return fault.ExitStopped
-	case errors.Is(err, settings.ErrHelp):
-		fmt.Fprint(stdout, settings.Help())
-		return fault.ExitStopped
 	case errors.Is(err, settings.ErrVersion):
 		fmt.Fprintln(stdout, "speyside", settings.Version)
 		return fault.ExitStopped
@@ -36,20 +33,11 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	}
 }
 
-// do obeys a command, or serves.
+// do obeys the command that the arguments name.
 func do(args []string, env func(string) string, stdout, stderr io.Writer) error {
-	if c := commandNamed(args); c != nil {
-		return c.do(args[1:], env, stdout, stderr)
-	}
-	flags, err := settings.ParseFlags(args)
-	if err != nil {
-		return err
-	}
-	s, err := settings.Resolve(settings.Sources{Flags: flags, Env: env})
-	if err != nil {
-		return err
-	}
-	return serve(s)
+	c := called(args)
+	c.env, c.stdout, c.stderr = env, stdout, stderr
+	return c.do()
 }
 
 // serve runs the server until a signal ends it.

@@ -10,23 +10,20 @@ const (
 	helpIndent = 28
 )
 
-// Help returns the text of --help, in lines of at most 80 columns.
+// Help returns what --help says of the flags, in lines of at most 80 columns.
 func Help() string {
 	var b strings.Builder
-	b.WriteString("Usage: speyside [flags] APP\n       speyside status|reload|scale|stop [flags]\n\n" +
-		"Serves a Python WSGI application; shows what a running server does, and tells it\n" +
-		"what to do. An application named as a command is ./status.py or status:app.\n")
 	for _, section := range Sections() {
 		fmt.Fprintf(&b, "\n%s:\n", section)
 		for i := range table {
 			if table[i].Section == section {
-				writeHelp(&b, table[i].helpName(), table[i].helpText())
+				WriteHelp(&b, table[i].helpName(), table[i].helpText())
 			}
 		}
 	}
 	b.WriteString("\nOther:\n")
-	writeHelp(&b, "  -h, --help", "show this help")
-	writeHelp(&b, "  -v, --version", "show the version")
+	WriteHelp(&b, "  -h, --help", "show this help")
+	WriteHelp(&b, "  -v, --version", "show the version")
 	b.WriteString("\nEach flag is also an environment variable: SPEYSIDE_WORKERS=2 is --workers 2.\n" +
 		"Times are seconds, or such as 1m30s.\n")
 	return b.String()
@@ -61,8 +58,8 @@ func (s *Setting) DefaultWords() string {
 	return s.Default
 }
 
-// writeHelp writes name and text in two columns; a name that is too long has a line of its own.
-func writeHelp(b *strings.Builder, name, text string) {
+// WriteHelp writes name and text in two columns; a name that is too long has a line of its own.
+func WriteHelp(b *strings.Builder, name, text string) {
 	line := name
 	if len(line) > helpIndent-2 {
 		b.WriteString(line + "\n")

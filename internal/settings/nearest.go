@@ -1,7 +1,7 @@
 package settings
 
-// nearest returns the name that was probably meant by typed, or "" when none is near.
-func nearest(typed string, names []string) string {
+// Nearest returns the name that was probably meant by typed, or "" when none is near.
+func Nearest(typed string, names []string) string {
 	best, near := len(typed)/3+2, ""
 	for _, name := range names {
 		if d := distance(typed, name); d < best {

@@ -220,7 +220,7 @@ func usage(flags *pflag.FlagSet, err error) error {
 	complaint := fault.New(fault.Usage, "there is no flag --%s", name)
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := nearest(name, names); near != "" {
+	if near := Nearest(name, names); near != "" {
 		return complaint.WithHint("did you mean --%s? speyside --help lists every flag.", near)
 	}
 	return complaint

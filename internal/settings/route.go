@@ -54,7 +54,7 @@ func (r *Route) set(key, value string) error {
 		}
 		r.Timeout = &limit
 	default:
-		if near := nearest(key, routeKeys); near != "" {
+		if near := Nearest(key, routeKeys); near != "" {
 			return fmt.Errorf("a route has no %q; did you mean %s?", key, near)
 		}
 		return fmt.Errorf("a route has no %q; it may have %s", key, strings.Join(routeKeys, ", "))
