@@ -39,6 +39,8 @@ type Loaded struct {
 type Options struct {
 	Generation int      // the number of this load of the application
 	Python     string   // the interpreter
+	Started    *Python  // it, started already; nil: Run starts it
+	Reading    *Reading // the configuration that Started has read: whoever takes its place reads it again
 	App        string   // as the user named it
 	Script     bool     // run App as __main__
 	Dir        string   // change there first; empty for the current directory

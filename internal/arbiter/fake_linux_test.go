@@ -40,6 +40,15 @@ func (z *fakeZygote) run() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP)
 	say(3, map[string]any{"type": "ZygoteBooted"})
 	load, _ := hear(3)
+	if load["type"] == "ReadConfiguration" {
+		say(3, map[string]any{"type": "ConfigurationRead", "file": load["file"]})
+		readings, _ := os.OpenFile(os.Getenv("FAKE_READINGS"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+		_, _ = readings.WriteString(load["file"].(string) + "\n")
+		load, _ = hear(3)
+	}
+	if load["type"] == nil {
+		os.Exit(0)
+	}
 	z.app, _ = load["app"].(string)
 	switch {
 	case z.does("dies"):
@@ -182,7 +191,7 @@ func say(fd int, message map[string]any) {
 // hear waits for an order, and the descriptors that come along: of the worker's control socket and its pipe of stacks. Without a
 // type it is the end.
 func hear(fd int) (map[string]any, []*os.File) {
-	data, rights := make([]byte, longestMessage), make([]byte, unix.CmsgSpace(2*4))
+	data, rights := make([]byte, longestMessage), make([]byte, unix.CmsgSpace(253*4))
 	n, oob, _, _, err := unix.Recvmsg(fd, data, rights, unix.MSG_CMSG_CLOEXEC)
 	for err == unix.EINTR {
 		n, oob, _, _, err = unix.Recvmsg(fd, data, rights, unix.MSG_CMSG_CLOEXEC)

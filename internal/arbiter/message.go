@@ -6,6 +6,15 @@ import "strings"
 
 // The orders, in the words of PROTOCOL.md, section 9.
 
+type readConfiguration struct {
+	Type   string   `json:"type"`
+	Form   string   `json:"form"`
+	File   string   `json:"file"`
+	Module string   `json:"module"`
+	Names  []string `json:"names"`
+	Limit  int64    `json:"limit"` // in milliseconds
+}
+
 type loadApplication struct {
 	Type       string   `json:"type"`
 	App        string   `json:"app"`
@@ -13,6 +22,7 @@ type loadApplication struct {
 	Chdir      string   `json:"chdir"`
 	PythonPath []string `json:"pythonpath"`
 	ScriptName string   `json:"script_name"`
+	Generation int      `json:"generation"`
 	Boot       string   `json:"boot"`
 	Warmup     []string `json:"warmup"`
 	Preload    string   `json:"preload"`
@@ -73,6 +83,7 @@ type fact struct {
 	Slot       uint32 `json:"slot"`
 	Filling    uint32 `json:"filling"`
 	Stack      string `json:"stack"`
+	Configuration
 }
 
 const longestText = 4096 // of one line that a zygote has written

@@ -44,44 +44,46 @@ type zygote struct {
 func (a *Arbiter) startZygote() {
 	a.restarting = false
 	if a.draining || a.done {
+		if a.options.Started != nil {
+			a.options.Started.Close()
+		}
 		a.settle()
 		return
 	}
-	ours, theirs, err := newControl()
+	python, err := a.python()
 	if err != nil {
-		a.zygoteFailed(fault.New(fault.PythonNotFound, "starting %s: %w", a.options.Python, err))
+		a.zygoteFailed(err)
 		return
 	}
-	process, err := start(a.command(theirs))
-	theirs.Close()
-	if err != nil {
-		ours.close()
-		a.zygoteFailed(cannotStart(a.options.Python, err))
-		return
-	}
-	a.options.Reaper.know(process.pid)
-	z := &zygote{process: process, control: ours}
+	z := &zygote{process: python.process, control: python.control}
 	a.zygote = z
-	a.converse(ours, process,
+	a.converse(z.control, z.process,
 		func(f fact) { a.zygoteSaid(z, f) },
 		func(err error) { a.zygoteMisspoke(z, err.Error()) },
 		func() { a.zygoteDied(z) })
-	order := loadApplication{
-		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Boot: a.options.Boot, Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
-		SwitchInterval: a.options.SwitchInterval,
+	if a.options.Reading != nil && !python.read {
+		a.order(z, a.options.Reading.order())
 	}
-	a.order(z, order)
+	a.order(z, a.loadOrder(), slices.Concat([]*os.File{a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets)...)
 }
 
-// command is Python with the descriptors of PROTOCOL.md, section 9.
-func (a *Arbiter) command(control *os.File) *exec.Cmd {
-	command := exec.Command(a.options.Python, "-P", "-m", "speyside.boot")
-	command.Env = append(os.Environ(), "SPEYSIDE_PORTS="+strconv.Itoa(len(a.options.Ports)),
-		"SPEYSIDE_GENERATION="+strconv.Itoa(a.options.Generation))
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	command.ExtraFiles = slices.Concat([]*os.File{control, a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets)
-	return command
+// python is the one that has been started already, or a new one.
+func (a *Arbiter) python() (*Python, *fault.Error) {
+	if python := a.options.Started; python != nil {
+		a.options.Started = nil
+		python.belongTo(a.options.Reaper)
+		return python, nil
+	}
+	return startPython(a.options.Python, a.options.Reaper)
+}
+
+func (a *Arbiter) loadOrder() loadApplication {
+	return loadApplication{
+		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
+		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation, Boot: a.options.Boot,
+		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
+		SwitchInterval: a.options.SwitchInterval,
+	}
 }
 
 func cannotStart(python string, err error) *fault.Error {
@@ -131,12 +133,12 @@ func (a *Arbiter) zygoteSaid(z *zygote, f fact) {
 	}
 	z.booted = true
 	switch f.Type {
-	case "ZygoteBooted":
+	case "ZygoteBooted", "ConfigurationRead":
 	case "ListenWanted":
 		a.listenWanted(z, f)
 	case "ApplicationLoaded":
 		a.applicationLoaded(z, f)
-	case "ApplicationFailed":
+	case "ApplicationFailed", "ConfigurationFailed":
 		z.failure = applicationFailed(f)
 		if f.Traceback != "" && a.options.Traceback != nil {
 			a.options.Traceback(lines(f.Traceback))

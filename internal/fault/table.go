@@ -176,6 +176,15 @@ var (
 		About: "The segment is one sealed memfd, made before the application is loaded. Making it fails when memory or file " +
 			"descriptors are short, or where memfd_create is forbidden (a seccomp profile).",
 	})
+	// ConfigurationFailed: a configuration that is a program did not come to its end.
+	ConfigurationFailed = declare(Fault{
+		Code: "SPY0040", Name: "ConfigurationFailed", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the configuration file could not be executed",
+		Hint: "the traceback above ends in the line that raised; `python FILE` in the same directory shows the same, most often.",
+		About: "A gunicorn.conf.py is a program of Python, executed in the application's interpreter before anything is started. It could not " +
+			"be read, is no Python, raised an exception, called sys.exit, or did not end in time; or one of its hooks is no function with the " +
+			"arguments that hook has. The message names file and line. At a reload the server keeps the configuration that it has.",
+	})
 	// ForwardedInvalid: a trusted proxy sent headers that cannot be believed.
 	ForwardedInvalid = declare(Fault{
 		Code: "SPY0013", Name: "ForwardedInvalid", Whose: Operator, Status: 400,

@@ -75,6 +75,9 @@ SERVER_SILENT: Final = "SPY0023"
 # The server cannot have that many workers.
 NOT_SCALED: Final = "SPY0024"
 
+# The configuration file could not be executed.
+CONFIGURATION_FAILED: Final = "SPY0040"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

@@ -13,7 +13,7 @@ import socket
 from typing import NamedTuple
 
 LONGEST = 65536
-DESCRIPTORS = 4
+DESCRIPTORS = 253  # as many as the kernel lets a message have
 
 
 class Order(NamedTuple):

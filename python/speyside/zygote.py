@@ -11,15 +11,13 @@ import os
 import select
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
 from speyside import _gateway, environs, leftovers, loader, report, stacks, worker
 from speyside.channel import Channel, Order
 from speyside.files import FileWrapper
 from speyside.loader import Application
-
-SEGMENT, SPOOL, FIRST_PORT = 4, 5, 6
 
 
 class Load(NamedTuple):
@@ -193,7 +191,14 @@ def load_once(load: Load) -> Application:
     return application
 
 
-def run(channel: Channel, order: Order, ports: int) -> int:
+def attach(descriptors: Sequence[int]) -> None:
+    """Attach the gateway to what came with LoadApplication: segment, spool, then bells and sockets of the ports."""
+    segment, spool, *rest = descriptors
+    ports = len(rest) // 2
+    _gateway.attach(segment, spool, rest[:ports], rest[ports:])
+
+
+def run(channel: Channel, order: Order) -> int:
     """Load the application as ordered, and obey until the end; return the exit status, or raise Failure."""
     load = Load(
         order.text("app"),
@@ -209,8 +214,7 @@ def run(channel: Channel, order: Order, ports: int) -> int:
         order.number("switch_interval"),
     )
     worker.ignore_signals()
-    bells = range(FIRST_PORT, FIRST_PORT + ports)
-    _gateway.attach(SEGMENT, SPOOL, bells, [bell + ports for bell in bells])
+    attach(order.descriptors)
     zygote = Zygote(channel, load)
     if load.script:
         # Before the script's directory is on sys.path: a grp.py of the user's is not for what we import.
