@@ -17,6 +17,7 @@ type Started struct {
 	Framework  string   // "Django", "Flask", … or empty
 	Python     string   // version
 	Executable string   // the interpreter
+	WhyPython  string   // why this one; empty when speyside is installed in it
 	Workers    int
 	Reckoned   string // how so many workers came about, where nobody said how many
 	Threads    int

@@ -57,7 +57,9 @@ func (r *Server) makeLoad(number int) (generation.Load, error) {
 	}
 	l.segment.Expect(r.workers())
 	l.line = r.front.NewGeneration(l.segment, l)
-	l.arbiter = arbiter.New(l.options(python))
+	l.arbiter = arbiter.New(l.options(python.Module("boot")))
+	r.log.Debug("python chosen", "path", python.Path, "why", python.Why, "generation", number)
+	r.chosen.Store(&python.Why)
 	r.mu.Lock()
 	r.loads[l] = struct{}{}
 	r.mu.Unlock()
@@ -72,7 +74,7 @@ func switchInterval(d time.Duration) int {
 	return int(d / time.Microsecond)
 }
 
-func (l *load) options(python string) arbiter.Options {
+func (l *load) options(python []string) arbiter.Options {
 	r, s, a := l.server, l.server.settings, l.server.app()
 	return arbiter.Options{
 		Generation: l.number, Python: python, App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,

@@ -19,6 +19,7 @@ import (
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/generation"
+	"speyside.dev/speyside/internal/interpreter"
 	"speyside.dev/speyside/internal/listen"
 	"speyside.dev/speyside/internal/observe"
 	"speyside.dev/speyside/internal/settings"
@@ -49,8 +50,9 @@ type Server struct {
 	upgrade     upgrade
 	activated   map[int]*listen.Listener // that a service manager has opened
 
-	scaled  atomic.Int32 // how many workers there should be
-	alone   atomic.Bool  // the application is a script that serves in its own process
+	scaled  atomic.Int32           // how many workers there should be
+	chosen  atomic.Pointer[string] // why the interpreter of the newest generation is the one
+	alone   atomic.Bool            // the application is a script that serves in its own process
 	scaling sync.Mutex
 
 	drainOnce sync.Once
@@ -143,8 +145,10 @@ func (r *Server) threads() int {
 }
 
 // python looks for the interpreter, which a reload may find elsewhere.
-func (r *Server) python() (string, error) {
-	return findPython(r.app().Python, r.program, os.Getenv, executableFile)
+func (r *Server) python() (interpreter.Interpreter, error) {
+	app := r.app()
+	return interpreter.Find(interpreter.Wanted{Python: app.Python, Venv: app.Venv, Dir: app.Chdir, Program: r.program, Version: settings.Version,
+		Env: os.Getenv})
 }
 
 // requestID is a request's identifier: of this start, and the front's count.

@@ -82,7 +82,7 @@ func (m *managed) close() {
 // tellServing says that the application is there and connections are accepted.
 func (r *Server) tellServing(l arbiter.Loaded) {
 	r.managed.notifier.Ready("Serving " + r.app().WSGIApp)
-	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable,
+	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable, WhyPython: *r.chosen.Load(),
 		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
 }
 

@@ -18,7 +18,7 @@ func printBanner(w io.Writer, s speyside.Started) {
 		fmt.Fprintf(&b, "    %s\n", url)
 	}
 	fmt.Fprintf(&b, "\n  %-10s %s\n", "workers", concurrency(s))
-	fmt.Fprintf(&b, "  %-10s %s, %s\n", "Python", s.Python, s.Executable)
+	fmt.Fprintf(&b, "  %-10s %s, %s\n", "Python", s.Python, interpreter(s))
 	fmt.Fprintf(&b, "  %-10s in %s\n", "started", s.Took.Round(time.Millisecond))
 	fmt.Fprintf(&b, "  %-10s Ctrl-C finishes what was accepted; again stops at once\n\n", "stop")
 	_, _ = io.WriteString(w, b.String()) // one write, so that log lines do not come between
@@ -29,6 +29,13 @@ func application(s speyside.Started) string {
 		return s.App
 	}
 	return s.App + " (" + s.Framework + ")"
+}
+
+func interpreter(s speyside.Started) string {
+	if s.WhyPython == "" {
+		return s.Executable
+	}
+	return s.Executable + " (" + s.WhyPython + ")"
 }
 
 func concurrency(s speyside.Started) string {

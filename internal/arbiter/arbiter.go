@@ -38,7 +38,7 @@ type Loaded struct {
 // Listen, and must not block.
 type Options struct {
 	Generation int      // the number of this load of the application
-	Python     string   // the interpreter
+	Python     []string // the interpreter, and what starts Speyside's boot module in it
 	Started    *Python  // it, started already; nil: Run starts it
 	Reading    *Reading // the configuration that Started has read: whoever takes its place reads it again
 	App        string   // as the user named it

@@ -58,7 +58,7 @@ func begin(t *testing.T, app string, change ...func(*Options)) *stand {
 	}
 	options := Options{
 		Generation: 1, Reaper: reaper, DrainPatience: patience,
-		Python: os.Args[0], App: app, Workers: 2, Threads: 1, Segment: null, Spool: null, Ports: []*os.File{null},
+		Python: []string{os.Args[0], "-P", "-m", "speyside.boot"}, App: app, Workers: 2, Threads: 1, Segment: null, Spool: null, Ports: []*os.File{null},
 		Log:       slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Listen:    func(string, int) (Listener, error) { return Listener{Name: "localhost", Port: "4711"}, nil },
 		Listeners: func() []Listener { return []Listener{{"localhost", "80", "http"}} },
@@ -383,7 +383,7 @@ func TestBootFailureIsReturned(t *testing.T) {
 }
 
 func TestMissingPythonIsReturned(t *testing.T) {
-	s := begin(t, "app", func(o *Options) { o.Python = "/nowhere/python" })
+	s := begin(t, "app", func(o *Options) { o.Python = []string{"/nowhere/python"} })
 	if err := s.waitEnd(); fault.Of(err) != fault.PythonNotFound {
 		t.Errorf("Run returned %v", err)
 	}
@@ -395,7 +395,7 @@ func TestPythonThatCannotBeZygoteIsExplained(t *testing.T) {
 		if err := os.WriteFile(python, []byte("#!/bin/sh\nexit "+status+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		s := begin(t, "app", func(o *Options) { o.Python = python })
+		s := begin(t, "app", func(o *Options) { o.Python = []string{python} })
 		if err := s.waitEnd(); fault.Of(err) != want {
 			t.Errorf("exit status %s: Run returned %v", status, err)
 		}

@@ -134,7 +134,7 @@ func (a *Arbiter) recordNow(w *worker) {
 	}
 	log("worker reaped", append(fields, observe.Text(w.lastWords()))...)
 	if a.deferred != nil && !a.wasLoaded && !w.leaving() && !a.draining { // no worker has ever come as far as that
-		a.unfit(w, diedLoading(a.options.Python, status, true))
+		a.unfit(w, diedLoading(a.options.Python[0], status, true))
 	} else if !w.ordered && !w.drained && !a.draining && !w.zygote.alone {
 		a.crashed("worker "+strconv.Itoa(w.number)+" died", status)
 	}

@@ -71,22 +71,23 @@ type Near struct {
 // readingGrace is how much longer than its limit a configuration may take: Python notices the limit itself, and can say where it is.
 const readingGrace = 2 * time.Second
 
-// StartPython starts the interpreter with this path. There is no reaper before there is a server. The error is a *fault.Error.
-func StartPython(path string, reaper *Reaper) (*Python, error) {
-	p, err := startPython(path, reaper)
+// StartPython starts the interpreter: line is its path, and the arguments that start Speyside's boot module in it. There is no reaper before there is a server. The error is a *fault.Error.
+func StartPython(line []string, reaper *Reaper) (*Python, error) {
+	p, err := startPython(line, reaper)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func startPython(path string, reaper *Reaper) (*Python, *fault.Error) {
+func startPython(line []string, reaper *Reaper) (*Python, *fault.Error) {
+	path := line[0]
 	ours, theirs, err := newControl()
 	if err != nil {
 		return nil, fault.New(fault.PythonNotFound, "starting %s: %w", path, err)
 	}
 	defer theirs.Close()
-	command := exec.Command(path, "-P", "-m", "speyside.boot")
+	command := exec.Command(path, line[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	command.ExtraFiles = []*os.File{theirs}
 	process, err := start(command)

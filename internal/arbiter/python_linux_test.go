@@ -32,7 +32,7 @@ func startReal(t *testing.T, files map[string]string) (*Python, string) {
 	t.Chdir(dir)
 	t.Setenv("PYTHONPATH", source)
 	t.Setenv("PYTHONDONTWRITEBYTECODE", "1")
-	p, err := StartPython("python3", nil)
+	p, err := StartPython([]string{"python3", "-P", "-m", "speyside.boot"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 func TestPythonWithoutSpeysideCannotReadAConfiguration(t *testing.T) {
 	t.Setenv("PYTHONPATH", "")
 	t.Chdir(t.TempDir())
-	p, err := StartPython("python3", nil)
+	p, err := StartPython([]string{"python3", "-P", "-m", "speyside.boot"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestPythonThatNobodyWantsEnds(t *testing.T) {
 func TestStartedPythonIsTheFirstZygoteAndTheNextOneReadsAgain(t *testing.T) {
 	readings := filepath.Join(t.TempDir(), "readings")
 	t.Setenv("FAKE_READINGS", readings)
-	p, err := StartPython(os.Args[0], nil) // the test's own zygote
+	p, err := StartPython(os.Args[:1], nil) // the test's own zygote
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -254,7 +254,7 @@ func (a *Arbiter) zygoteDied(z *zygote) {
 	case z.failure != nil:
 		a.zygoteFailed(z.failure)
 	case !z.loaded:
-		a.zygoteFailed(diedLoading(a.options.Python, status, z.booted))
+		a.zygoteFailed(diedLoading(a.options.Python[0], status, z.booted))
 	default:
 		a.log.Error("zygote died", append([]any{"pid", z.process.pid}, describe(status)...)...)
 		a.crashed("the zygote died", status)

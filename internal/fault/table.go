@@ -96,6 +96,14 @@ var (
 		About: "The program that serves and the Python that runs the application are two processes; the Python needs the `speyside` " +
 			"package, of the same version. The message names the interpreter and what its import said.",
 	})
+	// VenvUnusable: there is no virtual environment to use where there should be one.
+	VenvUnusable = declare(Fault{
+		Code: "SPY0070", Name: "VenvUnusable", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the virtual environment cannot be used",
+		Hint: "make it anew, python3 -m venv PATH, and install the application's requirements; or name another with --venv, or the interpreter with --python.",
+		About: "The environment that `venv` names, that of VIRTUAL_ENV, or .venv, venv or env in the project: it is not there, has no whole pyvenv.cfg, or " +
+			"the Python that it was made of is gone, as after an upgrade of the system. No other Python is tried: it would not have what the application needs.",
+	})
 	// PlatformNotSupported: this system is not Linux.
 	PlatformNotSupported = declare(Fault{
 		Code: "SPY0008", Name: "PlatformNotSupported", Whose: Speyside, Exit: ExitConfiguration,

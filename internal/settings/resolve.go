@@ -267,6 +267,9 @@ func (a *App) finish(s *Settings) error {
 	for i, dir := range a.PythonPath {
 		a.PythonPath[i] = absolute(chdir, dir)
 	}
+	if a.Venv != "" {
+		a.Venv = absolute(chdir, a.Venv)
+	}
 	if strings.Contains(a.Python, "/") { // typed in a shell, it starts where the shell is
 		if a.Python, err = filepath.Abs(a.Python); err != nil {
 			return fault.New(fault.SettingInvalid, "setting python: finding the current directory: %w", err)

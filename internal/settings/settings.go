@@ -72,6 +72,7 @@ type App struct {
 	Chdir      string   // absolute
 	PythonPath []string // absolute
 	Python     string   // absolute or a name to look up in PATH; empty: to be found
+	Venv       string   // absolute; empty: to be found
 
 	Workers int
 	Threads int

@@ -129,11 +129,18 @@ var table = []Setting{
 		own: func(a *App) any { return &a.PythonPath },
 	},
 	{
-		Name: "python", Meta: "PATH", Type: Path, DefaultText: "of speyside's environment, else python3 on PATH",
+		Name: "python", Meta: "PATH", Type: Path, DefaultText: "found, see `venv`",
 		Section: SectionApplication, Since: "0.1", Reloadable: true, Check: aProgram,
-		Doc: "Python interpreter that runs the application. A path, or a name that is looked up in PATH; 3.11 or newer, with the " +
-			"speyside package in it. One that cannot be used is refused with what it said.",
+		Doc: "Python interpreter that runs the application. A path, or a name that is looked up in PATH; 3.11 or newer. It need not have " +
+			"the speyside package: that of this program is lent to it. One that cannot be used is refused with what it said.",
 		own: func(a *App) any { return &a.Python },
+	},
+	{
+		Name: "venv", Meta: "PATH", Type: Path, DefaultText: "found", Section: SectionApplication, Since: "0.1", Reloadable: true, Check: notEmpty,
+		Doc: "Virtual environment whose Python runs the application. A relative path starts at `chdir`. Without it, and without `python`, it is the " +
+			"environment of VIRTUAL_ENV, else .venv, venv or env in the project, else the one that speyside is installed in, else that of python3 on PATH. Speyside " +
+			"need not be installed in it. It is looked up anew at each reload. One whose Python is gone, or older than 3.11, is refused.",
+		own: func(a *App) any { return &a.Venv },
 	},
 	{
 		Name: "preload", Bare: "on", Meta: "MODE", Type: String, Default: "auto", Section: SectionApplication, Since: "0.1", Reloadable: true,

@@ -22,7 +22,8 @@ def places() -> list[str]:
 
 def arguments(given: list[str], environment: dict[str, str]) -> list[str]:
     """Add --python, unless the user has said which Python to use."""
-    if "SPEYSIDE_PYTHON" in environment or any(one.partition("=")[0] == "--python" for one in given):
+    said = any(one.partition("=")[0] in ("--python", "--venv") for one in given)
+    if said or not environment.keys().isdisjoint(("SPEYSIDE_PYTHON", "SPEYSIDE_VENV")):
         return given
     return ["--python", sys.executable, *given]
 

@@ -78,6 +78,9 @@ NOT_SCALED: Final = "SPY0024"
 # The configuration file could not be executed.
 CONFIGURATION_FAILED: Final = "SPY0040"
 
+# The virtual environment cannot be used.
+VENV_UNUSABLE: Final = "SPY0070"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from . import processes
 
+NOT_TAKEN = ("PORT", "WEB_CONCURRENCY", "PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV")
 TESTS = Path(__file__).resolve().parent.parent
 MARK = "SPEYSIDE_TEST_MARK"
 PRELOAD = os.environ.get("SANITIZER_LIBRARY", "")
@@ -68,7 +69,7 @@ def environment(changes: Mapping[str, str | None], mark: str) -> dict[str, str]:
 
 
 def _is_setting(name: str) -> bool:
-    return name.startswith("SPEYSIDE") or name in ("PORT", "WEB_CONCURRENCY", "PYTHONPATH", "PYTHONUNBUFFERED")
+    return name.startswith("SPEYSIDE") or name in NOT_TAKEN
 
 
 def new_mark() -> str:
