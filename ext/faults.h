@@ -27,6 +27,7 @@
 #define SPY_SERVER_SILENT "SPY0023" /* the server does not answer */
 #define SPY_NOT_SCALED "SPY0024" /* the server cannot have that many workers */
 #define SPY_CONFIGURATION_FAILED "SPY0040" /* the configuration file could not be executed */
+#define SPY_GUNICORN_REFUSED "SPY0050" /* a setting of gunicorn is in use that Speyside does not honour */
 #define SPY_VENV_UNUSABLE "SPY0070" /* the virtual environment cannot be used */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */

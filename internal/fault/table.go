@@ -193,6 +193,15 @@ var (
 			"be read, is no Python, raised an exception, called sys.exit, or did not end in time; or one of its hooks is no function with the " +
 			"arguments that hook has. The message names file and line. At a reload the server keeps the configuration that it has.",
 	})
+	// GunicornRefused: a setting of gunicorn cannot be honoured.
+	GunicornRefused = declare(Fault{
+		Code: "SPY0050", Name: "GunicornRefused", Whose: Operator, Exit: ExitConfiguration,
+		Text: "a setting of gunicorn is in use that Speyside does not honour",
+		Hint: "leave it out, or do what it does in the application or in a proxy.",
+		About: "A gunicorn.conf.py, GUNICORN_CMD_ARGS or a flag asks for something that protects or shapes the service, such as TLS, and that " +
+			"is not there. To serve without it might be worse than not to serve, so nothing has been started. The message names the setting and " +
+			"the line or flag that it comes from, the hint what to do instead; settings with which nothing is lost are ignored.",
+	})
 	// ForwardedInvalid: a trusted proxy sent headers that cannot be believed.
 	ForwardedInvalid = declare(Fault{
 		Code: "SPY0013", Name: "ForwardedInvalid", Whose: Operator, Status: 400,

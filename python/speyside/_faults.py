@@ -78,6 +78,9 @@ NOT_SCALED: Final = "SPY0024"
 # The configuration file could not be executed.
 CONFIGURATION_FAILED: Final = "SPY0040"
 
+# A setting of gunicorn is in use that Speyside does not honour.
+GUNICORN_REFUSED: Final = "SPY0050"
+
 # The virtual environment cannot be used.
 VENV_UNUSABLE: Final = "SPY0070"
 

@@ -34,6 +34,7 @@ var outputs = []output{
 	{"docs/errors.md", makeErrorsDoc},
 	{"docs/metrics.md", makeMetricsDoc},
 	{"docs/lifecycle.md", makeLifeDoc("docs/lifecycle.md")},
+	{"tests/python/gunicorn_settings.json", makeGunicornJSON},
 }
 
 func main() {

@@ -17,6 +17,7 @@ var ladder = map[string]int{
 	"settings": 1, "slot": 1, "loop": 1, "listen": 1, "spool": 1, "observe": 1, "proxy": 1,
 	"dispatch": 2, "arbiter": 2, "http1": 2, "generation": 2, "service": 2,
 	"front": 3, "control": 3,
+	"config": 3,
 }
 
 // ground is the room that every other may import, on its own rung too: it imports nothing of ours.
@@ -25,7 +26,7 @@ const ground = "fault"
 // rooms says what the rooms outside internal/ may import of ours; "*" is anything. Other directories: nothing.
 var rooms = map[string][]string{
 	"":      {"internal/*"},
-	"cmd":   {"", "internal/settings", "internal/fault", "internal/control"},
+	"cmd":   {"", "internal/settings", "internal/config", "internal/fault", "internal/control"},
 	"tools": {"*"},
 }
 
@@ -79,8 +80,8 @@ func forbidden(dir, imported string) string {
 		return ""
 	case !known:
 		return "it is not on the ladder"
-	case to == "settings":
-		return "parts take Options; only the root package, cmd and tools read settings"
+	case to == "settings" && from != "config":
+		return "parts take Options; only the root package, cmd, tools and config read settings"
 	case toRung >= fromRung:
 		return fmt.Sprintf("rung %d may import lower rungs only, and %s is on rung %d", fromRung, to, toRung)
 	}
