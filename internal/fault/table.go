@@ -26,6 +26,28 @@ var (
 		About: "An unknown flag, a flag without its value, no application, or more than one. When a known flag is spelled nearly " +
 			"the same, the hint names it.",
 	})
+	// ConfigurationUnreadable: the file is not there, or cannot be read.
+	ConfigurationUnreadable = declare(Fault{
+		Code: "SPY0030", Name: "ConfigurationUnreadable", Whose: Operator, Exit: ExitConfiguration,
+		Text:  "the configuration cannot be read",
+		Hint:  "check the path of --config, and that the user of the server may read it.",
+		About: "The file does not exist, is a directory, has more than 1 MiB, may not be read by this user, or is of a kind that is not known.",
+	})
+	// ConfigurationMalformed: the file is not what its name says.
+	ConfigurationMalformed = declare(Fault{
+		Code: "SPY0031", Name: "ConfigurationMalformed", Whose: Operator, Exit: ExitConfiguration,
+		Text:  "the configuration is malformed",
+		Hint:  "mend it at the line that the message names.",
+		About: "The file is not well-formed, as TOML most often: a quote or a bracket is missing, or a key is there twice. Nothing of it counts then.",
+	})
+	// SettingUnknown: a configuration names a setting that there is not.
+	SettingUnknown = declare(Fault{
+		Code: "SPY0032", Name: "SettingUnknown", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the configuration has a setting that there is not",
+		Hint: "docs/settings.md lists every setting.",
+		About: "The message names the file and the line; when a setting is spelled nearly the same, the hint names it. A setting of the server, such as " +
+			"`bind`, stands above the table [app].",
+	})
 	// AddressInUse: another process listens there.
 	AddressInUse = declare(Fault{
 		Code: "SPY0003", Name: "AddressInUse", Whose: Operator, Exit: ExitConfiguration,

@@ -96,11 +96,11 @@ func (r resolver) variable(setting *Setting, name string) (Given, bool) {
 	if name == setting.Env && setting.fromEnv != nil {
 		text = setting.fromEnv(text)
 	}
-	return Given{setting.split(text), Source("environment variable " + name)}, true
+	return Given{setting.Split(text), Source("environment variable " + name)}, true
 }
 
-// split turns the text of several values, where there may be several, into one for each.
-func (s *Setting) split(text string) []string {
+// Split turns the text of several values, where there may be several, into one for each.
+func (s *Setting) Split(text string) []string {
 	switch s.Type {
 	case List, Addresses:
 		return split(text, ",")
@@ -132,8 +132,15 @@ func (f flagTexts) String() string     { return "" }
 func (f flagTexts) Type() string       { return f.meta }
 func (f flagTexts) Set(t string) error { *f.texts = append(*f.texts, t); return nil }
 
+// Line is a command line.
+type Line struct {
+	Given Layer
+	Check bool // --check-config: say what is wrong with the configuration, and serve nothing
+	Print bool // --print-config: show every effective value, and serve nothing
+}
+
 // ParseFlags reads a command line, without the program's name. The error is ErrHelp, ErrVersion, or an occurrence of fault.Usage.
-func ParseFlags(args []string) (Layer, error) {
+func ParseFlags(args []string) (*Line, error) {
 	flags := pflag.NewFlagSet("speyside", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -141,6 +148,9 @@ func ParseFlags(args []string) (Layer, error) {
 	})
 	help := flags.BoolP("help", "h", false, "")
 	version := flags.BoolP("version", "v", false, "")
+	line := &Line{Given: Layer{}}
+	flags.BoolVar(&line.Check, "check-config", false, "")
+	flags.BoolVar(&line.Print, "print-config", false, "")
 	texts := make([][]string, len(table))
 	for i := range table {
 		if setting := &table[i]; !setting.Positional {
@@ -159,18 +169,17 @@ func ParseFlags(args []string) (Layer, error) {
 		return nil, fault.New(fault.Usage, "one application is served, and %d were named: %s", flags.NArg(),
 			strings.Join(flags.Args(), " "))
 	}
-	given := Layer{}
 	for i := range table {
 		switch setting := &table[i]; {
 		case setting.Positional && flags.Arg(0) != "":
-			given[setting.Name] = Given{flags.Args(), "the command line"}
+			line.Given[setting.Name] = Given{flags.Args(), "the command line"}
 		case setting.Type == List && texts[i] != nil:
-			given[setting.Name] = Given{split(strings.Join(texts[i], ","), ","), Source("--" + setting.FlagName())}
+			line.Given[setting.Name] = Given{split(strings.Join(texts[i], ","), ","), Source("--" + setting.FlagName())}
 		case texts[i] != nil:
-			given[setting.Name] = Given{texts[i], Source("--" + setting.FlagName())}
+			line.Given[setting.Name] = Given{texts[i], Source("--" + setting.FlagName())}
 		}
 	}
-	return given, nil
+	return line, nil
 }
 
 // withValues gives a flag that may stand alone, and does, the value that it then has. As in gunicorn the next argument is its value

@@ -36,7 +36,7 @@ func resolveArgs(args []string, env ...string) (one, error) {
 	if err != nil {
 		return one{}, err
 	}
-	s, err := resolver{Sources{Flags: flags, Env: lookup}, machine{have: 6, granted: 6}}.resolve()
+	s, err := resolver{Sources{Flags: flags.Given, Env: lookup}, machine{have: 6, granted: 6}}.resolve()
 	if err != nil {
 		return one{}, err
 	}

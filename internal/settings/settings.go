@@ -19,6 +19,7 @@ type Settings struct {
 	// Apps are the applications. There is one now; nothing that reads it may count on that.
 	Apps []*App
 
+	Config   string // the file, or ConfigOff; empty: to be found
 	ProcName string // of the server, for people
 
 	Bind      []Address // at least one; the paths of Unix sockets are absolute
@@ -102,6 +103,9 @@ type App struct {
 
 	reckoned string // what Reckoned returns
 }
+
+// ConfigOff is what config is when no file is to be read.
+const ConfigOff = "off"
 
 // What control_socket may be instead of a path.
 const (

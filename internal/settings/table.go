@@ -22,6 +22,7 @@ type Setting struct {
 	Reloadable  bool    // a reload may change it
 	Env         string  // another environment variable that sets it, one that gunicorn reads
 	Gunicorn    string  // gunicorn's name for it, where the meaning is the same
+	FromShell   bool    // a relative path starts where the program does, and in a file where the file lies, instead of at chdir
 	Check       Check   // what its values must be
 	// Doc says what it is, its unit and range, and what happens on a bad value. The first sentence is shown in --help.
 	Doc string
@@ -72,6 +73,21 @@ const mostOverlap = 4096
 // Table returns every setting, in the order of --help.
 func Table() []Setting { return slices.Clone(table) }
 
+// Named returns the setting with this name.
+func Named(name string) (Setting, bool) {
+	i := slices.IndexFunc(table, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		return Setting{}, false
+	}
+	return table[i], true
+}
+
+// OfApp reports whether each application has its own value, rather than the server one.
+func (s *Setting) OfApp() bool { return s.own != nil }
+
+// Several reports whether there may be several values.
+func (s *Setting) Several() bool { return s.Type == List || s.Type == Addresses || s.Type == Routes }
+
 // FlagName returns the long flag of the setting without its hyphens, or "" for the positional one.
 func (s *Setting) FlagName() string {
 	switch {
@@ -115,7 +131,15 @@ var table = []Setting{
 		own: func(a *App) any { return &a.WSGIApp },
 	},
 	{
-		Name: "chdir", Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,
+		Name: "config", Short: "c", Meta: "FILE", Type: Path, FromShell: true, DefaultText: "speyside.toml, pyproject.toml with [tool.speyside], gunicorn.conf.py",
+		Section: SectionApplication, Since: "0.1", Gunicorn: "config", Check: notEmpty,
+		Doc: "File with settings, or `off`. The default is the first there is, in the directory where the program is started: speyside.toml, a " +
+			"pyproject.toml with the table [tool.speyside], gunicorn.conf.py; the log names those passed over. configuration.md says what may stand in them. " +
+			"A file that cannot be read, or has an error, ends the start; at a reload the settings stay as they were.",
+		field: func(s *Settings) any { return &s.Config },
+	},
+	{
+		Name: "chdir", FromShell: true, Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,
 		Since: "0.1", Reloadable: true, Gunicorn: "chdir", Check: aDirectory,
 		Doc: "Directory in which the application is loaded and runs. It is also the first entry of sys.path, and " +
 			"other relative paths start there. A directory that does not exist is refused.",
@@ -129,7 +153,7 @@ var table = []Setting{
 		own: func(a *App) any { return &a.PythonPath },
 	},
 	{
-		Name: "python", Meta: "PATH", Type: Path, DefaultText: "found, see `venv`",
+		Name: "python", FromShell: true, Meta: "PATH", Type: Path, DefaultText: "found, see `venv`",
 		Section: SectionApplication, Since: "0.1", Reloadable: true, Check: aProgram,
 		Doc: "Python interpreter that runs the application. A path, or a name that is looked up in PATH; 3.11 or newer. It need not have " +
 			"the speyside package: that of this program is lent to it. One that cannot be used is refused with what it said.",

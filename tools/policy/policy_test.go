@@ -60,7 +60,7 @@ func TestLimitsOfTheSettingsFitTheSegment(t *testing.T) {
 	for fields, allowed := range map[int]bool{wire.LargeFields: true, wire.LargeFields + 1: false} {
 		flags, err := settings.ParseFlags([]string{"app", "--limit-request-fields", strconv.Itoa(fields)})
 		if err == nil {
-			_, err = settings.Resolve(settings.Sources{Flags: flags})
+			_, err = settings.Resolve(settings.Sources{Flags: flags.Given})
 		}
 		if (err == nil) != allowed {
 			t.Errorf("%d fields: %v", fields, err)

@@ -1,0 +1,190 @@
+// Package config reads what the operator has written: the command line, the environment and the files, and makes settings of them.
+// Most callers need Read.
+//
+// It decides which file counts and says which were passed over. It executes nothing itself: a configuration that is written in Python is executed by
+// the Interpreter that the caller provides. What a setting means is for internal/settings.
+package config
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/settings"
+)
+
+// mostBytes is the largest file that is read.
+const mostBytes = 1 << 20
+
+// The names that are looked for, in order; the first there is counts.
+const (
+	ownFile      = "speyside.toml"
+	projectFile  = "pyproject.toml"
+	gunicornFile = "gunicorn.conf.py"
+)
+
+// Options is what a configuration is read from.
+type Options struct {
+	Args    []string                 // the command line, without the program's name
+	Env     func(name string) string // the environment
+	Environ []string                 // the same, NAME=VALUE, to find what is no setting's
+	Dir     string                   // where the program was started; relative paths of files start there
+}
+
+// Note is something that the operator should know and that ends nothing. Its words are a log line's.
+type Note struct {
+	Text   string
+	Fields []any // names and values, alternating
+	Warn   bool
+}
+
+// Config is a configuration that has been read.
+type Config struct {
+	Settings *settings.Settings
+	File     string // that counts, as it is called in messages; empty: none
+	Notes    []Note
+	Check    bool // nothing is to be served: the configuration was to be checked
+	Print    bool // nothing is to be served: the configuration is to be shown
+}
+
+// Read reads the configuration. The error has everything that is wrong with it: see [fault.Each].
+func Read(o Options) (*Config, error) {
+	line, err := settings.ParseFlags(o.Args)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Check: line.Check, Print: line.Print}
+	file, err := c.choose(o, line.Given)
+	if err != nil {
+		return nil, err
+	}
+	var layers []settings.Layer
+	if file != nil {
+		c.File = file.name
+		if layers, err = file.read(); err != nil {
+			return nil, err
+		}
+	}
+	c.warnOfVariables(o.Environ)
+	c.Settings, err = settings.Resolve(settings.Sources{Flags: line.Given, Env: o.Env, Files: layers})
+	return c, err
+}
+
+// file is one that has been chosen.
+type file struct {
+	path string // absolute
+	name string // as it is called in messages: as it was written, or found
+	text []byte
+}
+
+// choose returns the file that counts: the one that was named, else the first that is there; nil when there is none.
+func (c *Config) choose(o Options, flags settings.Layer) (*file, error) {
+	named := strings.TrimSpace(o.Env("SPEYSIDE_CONFIG"))
+	if given, ok := flags["config"]; ok {
+		named = given.Texts[len(given.Texts)-1]
+	}
+	switch named {
+	case settings.ConfigOff:
+		return nil, nil
+	case "":
+		return c.find(o.Dir)
+	}
+	f, err := open(o.Dir, named)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.ConfigurationUnreadable, "there is no file %s", named).WithHint("the directory is %s.", o.Dir)
+	}
+	return f, err
+}
+
+// find looks for the files by their names.
+func (c *Config) find(dir string) (*file, error) {
+	var chosen *file
+	for _, name := range []string{ownFile, projectFile, gunicornFile} {
+		f, err := open(dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case name == projectFile && !hasTable(f.text, "tool", "speyside"):
+		case chosen == nil:
+			chosen = f
+		default:
+			c.Notes = append(c.Notes, Note{Text: "configuration passed over", Fields: []any{"file", name, "for", chosen.name}})
+		}
+	}
+	return chosen, nil
+}
+
+// open reads a file whole. An error that is no fs.ErrNotExist is an occurrence of fault.ConfigurationUnreadable.
+func open(dir, name string) (*file, error) {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, name)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case err != nil:
+		return nil, fault.New(fault.ConfigurationUnreadable, "reading %s: %w", name, err)
+	case !info.Mode().IsRegular():
+		return nil, fault.New(fault.ConfigurationUnreadable, "%s is not a file", name)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fault.New(fault.ConfigurationUnreadable, "reading %s: %w", name, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, mostBytes+1))
+	switch {
+	case err != nil:
+		return nil, fault.New(fault.ConfigurationUnreadable, "reading %s: %w", name, err)
+	case len(text) > mostBytes:
+		return nil, fault.New(fault.ConfigurationUnreadable, "%s has more than %d bytes", name, mostBytes)
+	}
+	return &file{path: path, name: name, text: text}, nil
+}
+
+// read returns what the file says, what counts first first.
+func (f *file) read() ([]settings.Layer, error) {
+	switch {
+	case filepath.Base(f.path) == projectFile:
+		return readTOML(f.path, f.name, f.text, "tool", "speyside")
+	case filepath.Ext(f.path) == ".toml":
+		return readTOML(f.path, f.name, f.text)
+	}
+	return nil, fault.New(fault.ConfigurationUnreadable, "%s is of no kind that is known", f.name).WithHint("a configuration is a .toml file.")
+}
+
+// own are the variables that the server itself sets for its processes.
+var own = map[string]bool{"SPEYSIDE_PORTS": true, "SPEYSIDE_GENERATION": true, "SPEYSIDE_ORDER": true, "SPEYSIDE_UPGRADE": true}
+
+// warnOfVariables notes the variables that look like a setting and are none. They end nothing: whoever runs a service named
+// speyside in Kubernetes has SPEYSIDE_PORT and SPEYSIDE_SERVICE_HOST without having written them.
+func (c *Config) warnOfVariables(environ []string) {
+	known := map[string]bool{}
+	var names []string
+	for _, s := range settings.Table() {
+		known[s.EnvName()] = true
+		names = append(names, s.EnvName())
+	}
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, "SPEYSIDE_") || known[name] || own[name] || strings.HasPrefix(name, "SPEYSIDE_SERVICE_") ||
+			strings.HasPrefix(name, "SPEYSIDE_PORT") {
+			continue
+		}
+		note := Note{Text: "environment variable is no setting's", Fields: []any{"variable", name}, Warn: true}
+		if near := settings.Nearest(name, names); near != "" {
+			note.Fields = append(note.Fields, "nearest", near)
+		}
+		c.Notes = append(c.Notes, note)
+	}
+}
