@@ -29,7 +29,7 @@ type watched struct {
 
 // openHealth listens for health checks where nothing of the application is served.
 func (r *Server) openHealth(ctx context.Context) error {
-	s := r.settings
+	s := r.settings()
 	options := control.HealthOptions{LivePath: s.LivePath, ReadyPath: s.ReadyPath, Live: r.front.Live, Unready: r.front.Unready, Log: r.log}
 	for _, a := range s.AdminBind {
 		address := listen.Address{Host: a.Host, Port: a.Port, Path: a.Path, FD: a.FD}
@@ -52,12 +52,12 @@ func (r *Server) openHealth(ctx context.Context) error {
 
 // openControl makes the control socket. Without one the server serves all the same.
 func (r *Server) openControl() {
-	if r.settings.ControlSocket == settings.ControlOff {
+	if r.settings().ControlSocket == settings.ControlOff {
 		return
 	}
-	socket, err := control.Open(r.settings.ControlSocket, control.Options{Status: r.status, Reload: r.awaitReload, Scale: r.Scale, Stop: r.stop, Log: r.log})
+	socket, err := control.Open(r.settings().ControlSocket, control.Options{Status: r.status, Reload: r.awaitReload, Scale: r.Scale, Stop: r.stop, Log: r.log})
 	if err != nil {
-		r.log.Warn("control socket not made", "path", r.settings.ControlSocket, "error", err, "code", fault.ControlNotMade.Code,
+		r.log.Warn("control socket not made", "path", r.settings().ControlSocket, "error", err, "code", fault.ControlNotMade.Code,
 			"hint", fault.ControlNotMade.Hint)
 		return
 	}
@@ -135,7 +135,7 @@ func (r *Server) status(ctx context.Context) control.Status {
 		lines[i] = generations[i].Load.(*load).line
 	}
 	loops := r.front.Snapshot(ctx, lines)
-	s := control.Status{Name: r.settings.ProcName, Pid: os.Getpid(), Version: settings.Version, App: r.app().WSGIApp, State: r.state(),
+	s := control.Status{Name: r.settings().ProcName, Pid: os.Getpid(), Version: settings.Version, App: r.app().WSGIApp, State: r.state(),
 		Age: time.Since(r.begun).Seconds(), Addresses: r.urls(), Metrics: loops.Values.ByName(),
 		Generations: []control.Generation{}, SilentLoops: append([]int{}, loops.Silent...)}
 	for i, g := range generations {

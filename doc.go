@@ -14,6 +14,7 @@ import (
 type Started struct {
 	URLs       []string // one per listener; a Unix socket as unix:PATH
 	App        string   // as it was named
+	Config     string   // the file with settings, empty where there is none
 	Framework  string   // "Django", "Flask", … or empty
 	Python     string   // version
 	Executable string   // the interpreter

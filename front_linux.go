@@ -24,8 +24,8 @@ import (
 
 func (r *Server) makeFront() (err error) {
 	live, ready := "", ""
-	if r.settings.Health {
-		live, ready = r.settings.LivePath, r.settings.ReadyPath
+	if r.settings().Health {
+		live, ready = r.settings().LivePath, r.settings().ReadyPath
 	}
 	bells := make([]int, len(r.ports))
 	for i, port := range r.ports {
@@ -34,22 +34,39 @@ func (r *Server) makeFront() (err error) {
 			return err
 		}
 	}
-	s, app := r.settings, r.app()
-	proxies, err := frontProxies(s)
+	options, err := r.frontOptions(r.settings())
 	if err != nil {
 		return err
 	}
-	r.front, err = front.New(front.Options{
+	options.LivePath, options.ReadyPath, options.Connections = live, ready, r.connections()
+	r.front, err = front.New(options, r.spool, bells)
+	return err
+}
+
+// frontOptions are the settings in the front's words.
+func (r *Server) frontOptions(s *settings.Settings) (front.Options, error) {
+	app := s.Apps[0]
+	proxies, err := frontProxies(s)
+	return front.Options{
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
 			Underscores: underscores(s.HeaderMap), Kept: s.ForwarderHeaders},
 		Proxies:  proxies,
 		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(app), RootPath: app.RootPath,
 		Rest:      front.Route{StreamRequest: app.StreamRequest, LimitBody: app.LimitRequestBody, Timeout: app.Timeout},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
-		AbandonAfter: s.AbandonAfter, Connections: r.connections(), LivePath: live, ReadyPath: ready,
-		Line: dispatch.Bounds{Requests: app.QueueLimit, Time: app.QueueTimeout}, Server: "speyside", Identify: r.requestID, Log: r.log,
-	}, r.spool, bells)
-	return err
+		AbandonAfter: s.AbandonAfter,
+		Line:         dispatch.Bounds{Requests: app.QueueLimit, Time: app.QueueTimeout}, Server: "speyside", Identify: r.requestID, Log: r.log,
+	}, err
+}
+
+// configureFront has the settings of a new generation count for the front.
+func (r *Server) configureFront(s *settings.Settings) {
+	options, err := r.frontOptions(s)
+	if err != nil { // what is checked before says so
+		r.log.Error("front not configured", "error", err)
+		return
+	}
+	r.front.Configure(options)
 }
 
 // frontProxies is what the settings say of proxies.
@@ -142,7 +159,7 @@ func (r *Server) listener(ctx context.Context, address listen.Address) (*listen.
 
 // addressesWanted are those of --bind, and the sockets of a service manager. Where it has opened some, the default address is not wanted.
 func (r *Server) addressesWanted() []settings.Address {
-	s := r.settings
+	s := r.settings()
 	given := slices.Sorted(maps.Keys(r.activated))
 	all := slices.Clone(s.Bind)
 	if len(given) > 0 && !s.Given("bind") || r.script && !s.Given("bind") {
@@ -158,7 +175,7 @@ func (r *Server) addressesWanted() []settings.Address {
 }
 
 func (r *Server) listening() listen.Options {
-	return listen.Options{Backlog: r.settings.Backlog, Mode: 0o777 &^ fs.FileMode(r.settings.Umask)}
+	return listen.Options{Backlog: r.settings().Backlog, Mode: 0o777 &^ fs.FileMode(r.settings().Umask)}
 }
 
 // notListening is the fault of an address that cannot be listened on.
@@ -226,11 +243,11 @@ func (r *Server) connections() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		r.log.Warn("descriptor limit not known", "error", err)
-		return r.settings.MaxConnections
+		return r.settings().MaxConnections
 	}
-	most, need := fitting(limit.Cur, r.settings.MaxConnections, ownDescriptors+4*(r.workers()+r.settings.Loops)+len(r.settings.Bind))
-	if most < r.settings.MaxConnections {
-		r.log.Warn("descriptor limit too low", "limit", limit.Cur, "needed", need, "max_connections", r.settings.MaxConnections,
+	most, need := fitting(limit.Cur, r.settings().MaxConnections, ownDescriptors+4*(r.workers()+r.settings().Loops)+len(r.settings().Bind))
+	if most < r.settings().MaxConnections {
+		r.log.Warn("descriptor limit too low", "limit", limit.Cur, "needed", need, "max_connections", r.settings().MaxConnections,
 			"taken", most, "hint", "raise the hard limit (ulimit -Hn, LimitNOFILE= in systemd) or lower max_connections")
 	}
 	return most

@@ -25,11 +25,12 @@ const (
 
 // load is one generation: a segment, the front's side of it, and an arbiter with its zygote and workers.
 type load struct {
-	server  *Server
-	number  int
-	segment *slot.Segment
-	line    *front.Generation
-	arbiter *arbiter.Arbiter
+	server   *Server
+	settings *settings.Settings // that it was made with
+	number   int
+	segment  *slot.Segment
+	line     *front.Generation
+	arbiter  *arbiter.Arbiter
 
 	retireOnce sync.Once
 	retired    chan struct{} // closed when no loop has anything of the segment any more
@@ -44,14 +45,18 @@ func numbers(workers int) int { return 2*mostWorkers(workers) + 8 }
 
 // makeLoad looks for everything anew: the interpreter and the directory may be behind symbolic links that now lead elsewhere.
 func (r *Server) makeLoad(number int) (generation.Load, error) {
-	python, err := r.python()
+	s, err := r.settingsFor(number)
 	if err != nil {
 		return nil, err
 	}
-	l := &load{server: r, number: number, retired: make(chan struct{})}
-	perLoop := max(64, slots/r.settings.Loops/64*64)
-	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings.Loops, Ports: r.settings.Loops, Workers: numbers(r.begunWith()),
-		Threads: r.threads(), FrontBlocks: frontBlocks, LargeBlocks: largeBlocks, Generation: number})
+	python, err := r.python(s.Apps[0])
+	if err != nil {
+		return nil, err
+	}
+	l := &load{server: r, settings: s, number: number, retired: make(chan struct{})}
+	perLoop := max(64, slots/r.settings().Loops/64*64)
+	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings().Loops, Ports: r.settings().Loops, Workers: numbers(r.begunWith(s)),
+		Threads: r.threads(s), FrontBlocks: frontBlocks, LargeBlocks: largeBlocks, Generation: number})
 	if err != nil {
 		return nil, fault.New(fault.SegmentNotMade, "%w", err)
 	}
@@ -75,10 +80,10 @@ func switchInterval(d time.Duration) int {
 }
 
 func (l *load) options(python []string) arbiter.Options {
-	r, s, a := l.server, l.server.settings, l.server.app()
+	r, s, a := l.server, l.settings, l.settings.Apps[0]
 	return arbiter.Options{
 		Generation: l.number, Python: python, App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,
-		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith()), Threads: r.threads(),
+		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith(s)), Threads: r.threads(s),
 		SwitchInterval: switchInterval(a.SwitchInterval),
 		TimeoutGrace:   a.TimeoutGrace,
 		InHand:         func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
@@ -161,7 +166,10 @@ func (l *load) Start() {
 }
 
 // Enter implements [generation.Load].
-func (l *load) Enter() { l.server.front.Switch(l.line, func() {}) }
+func (l *load) Enter() {
+	l.server.front.Switch(l.line, func() {})
+	l.server.adopt(l.settings)
+}
 
 // Retire implements [generation.Load]. Its workers claim until the line has moved, and finish within graceful_timeout.
 func (l *load) Retire() { go l.finish() }

@@ -7,7 +7,7 @@ import (
 )
 
 // Scale has that many workers from now on, and returns how many there were. More start at once; who is too many finishes what it has.
-// A reload keeps the number. The error is a [fault.Error] when the server cannot have as many.
+// A reload keeps the number, unless the setting has changed. The error is a [fault.Error] when the server cannot have as many.
 func (r *Server) Scale(workers int) (before int, err error) {
 	r.scaling.Lock()
 	defer r.scaling.Unlock()
@@ -25,7 +25,7 @@ func (r *Server) ScaleBy(more int) {
 
 func (r *Server) scaleTo(workers int) (before int, err error) {
 	before = r.workers()
-	most := mostWorkers(r.begunWith())
+	most := mostWorkers(r.begunWith(r.settings()))
 	switch {
 	case r.alone.Load():
 		return before, fault.New(fault.NotScaled, "the script serves in its own process, which is its only worker").

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"speyside.dev/speyside/internal/arbiter"
+	"speyside.dev/speyside/internal/config"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/generation"
@@ -31,13 +32,16 @@ const probation = 2 * time.Second
 
 // Server is one running server: a front, and one generation of the application after the other.
 type Server struct {
-	settings *settings.Settings
-	log      *slog.Logger
-	started  func(Started)
-	begun    time.Time
-	script   bool
-	program  string // the path that the program was started by
-	boot     string // eight digits of this start, in the identifiers of its requests
+	current atomic.Pointer[settings.Settings]
+	reread  func() (*config.Config, error) // the configuration, for a reload
+	file    string                         // of the configuration, at the start; empty: none
+	level   *slog.LevelVar
+	log     *slog.Logger
+	started func(Started)
+	begun   time.Time
+	script  bool
+	program string // the path that the program was started by
+	boot    string // eight digits of this start, in the identifiers of its requests
 
 	spool       *spool.Spool
 	ports       []*os.File
@@ -66,13 +70,17 @@ type Server struct {
 }
 
 // New prepares a server: listeners are open when it returns, unless a script says where to listen. Errors are a [fault.Error]
-// where somebody can do something about it. The server calls started once the application is loaded and connections are accepted.
-func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
-	level := new(slog.LevelVar)
+// where somebody can do something about it. The server calls started once the application is loaded and connections are accepted, and reread for
+// each reload.
+func New(c *config.Config, reread func() (*config.Config, error), started func(Started)) (_ *Server, err error) {
+	s, level := c.Settings, new(slog.LevelVar)
 	level.Set(s.LogLevel)
-	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), settings: s, started: started, begun: time.Now(), script: isScript(s.Apps[0].WSGIApp), drain: make(chan struct{}),
+	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), reread: reread, level: level, started: started, begun: time.Now(), script: isScript(s.Apps[0].WSGIApp), drain: make(chan struct{}),
 		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
-	r.scaled.Store(int32(r.begunWith()))
+	r.current.Store(s)
+	r.file = c.File
+	r.tell(c.Notes)
+	r.scaled.Store(int32(r.begunWith(s)))
 	// With a spare processor for each loop that waits behind the scheduler's back, and one more, the goroutines that the
 	// loops start do not wait for them.
 	runtime.GOMAXPROCS(s.Loops + 2)
@@ -84,7 +92,7 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 	if err := r.openService(); err != nil {
 		return nil, err
 	}
-	if _, err := r.python(); err != nil {
+	if _, err := r.python(s.Apps[0]); err != nil {
 		return nil, err
 	}
 	if r.reaper, err = arbiter.NewReaper(); err != nil {
@@ -116,7 +124,10 @@ func New(s *settings.Settings, started func(Started)) (_ *Server, err error) {
 }
 
 // app is the application that is served: one, for now.
-func (r *Server) app() *settings.App { return r.settings.Apps[0] }
+func (r *Server) app() *settings.App { return r.settings().Apps[0] }
+
+// settings are those of the generation in service. What a reload cannot change is as it was at the start.
+func (r *Server) settings() *settings.Settings { return r.current.Load() }
 
 // workers is how many there should be now.
 func (r *Server) workers() int { return int(r.scaled.Load()) }
@@ -130,23 +141,22 @@ func (r *Server) reckoned() string {
 }
 
 // begunWith and threads are 1 for a script unless somebody asked for more: it may keep state in globals.
-func (r *Server) begunWith() int {
-	if r.script && !r.settings.Given("workers") {
+func (r *Server) begunWith(s *settings.Settings) int {
+	if r.script && !s.Given("workers") {
 		return 1
 	}
-	return r.app().Workers
+	return s.Apps[0].Workers
 }
 
-func (r *Server) threads() int {
-	if r.script && !r.settings.Given("threads") {
+func (r *Server) threads(s *settings.Settings) int {
+	if r.script && !s.Given("threads") {
 		return 1
 	}
-	return r.app().Threads
+	return s.Apps[0].Threads
 }
 
 // python looks for the interpreter, which a reload may find elsewhere.
-func (r *Server) python() (interpreter.Interpreter, error) {
-	app := r.app()
+func (r *Server) python(app *settings.App) (interpreter.Interpreter, error) {
 	return interpreter.Find(interpreter.Wanted{Python: app.Python, Venv: app.Venv, Dir: app.Chdir, Program: r.program, Version: settings.Version,
 		Env: os.Getenv})
 }
@@ -156,7 +166,7 @@ func (r *Server) requestID(count uint64) string { return fmt.Sprintf("%s-%x", r.
 
 // makePorts makes what the workers of every generation ring the loops with.
 func (r *Server) makePorts() error {
-	for i := range r.settings.Loops {
+	for i := range r.settings().Loops {
 		bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		if err != nil {
 			return fmt.Errorf("making the bell of port %d: %w", i, err)
@@ -199,8 +209,8 @@ func (r *Server) Run(ctx context.Context) error {
 
 // takeName has the kernel show the server's name, where it was given one; it keeps the first 15 bytes.
 func (r *Server) takeName() {
-	if r.settings.Given("proc_name") {
-		_ = os.WriteFile("/proc/self/comm", []byte(r.settings.ProcName), 0)
+	if r.settings().Given("proc_name") {
+		_ = os.WriteFile("/proc/self/comm", []byte(r.settings().ProcName), 0)
 	}
 }
 
@@ -219,7 +229,7 @@ func (r *Server) loaded(l arbiter.Loaded) {
 		return // the zygote was started again, or this is a reload
 	}
 	if len(r.listeners()) == 0 { // a script that served without make_server
-		if err := r.listen(context.Background(), r.settings.Bind); err != nil {
+		if err := r.listen(context.Background(), r.settings().Bind); err != nil {
 			r.generations.Kill(err)
 			return
 		}

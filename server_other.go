@@ -5,15 +5,15 @@ package speyside
 import (
 	"context"
 
+	"speyside.dev/speyside/internal/config"
 	"speyside.dev/speyside/internal/fault"
-	"speyside.dev/speyside/internal/settings"
 )
 
 // Server is a server on a system that can run one.
 type Server struct{}
 
 // New returns the error that says that this system is not supported.
-func New(*settings.Settings, func(Started)) (*Server, error) {
+func New(*config.Config, func() (*config.Config, error), func(Started)) (*Server, error) {
 	return nil, fault.New(fault.PlatformNotSupported, "")
 }
 

@@ -42,10 +42,10 @@ func (r *Server) openService() (err error) {
 
 // writePid makes the pid file, where one is wanted.
 func (r *Server) writePid(predecessor int) (err error) {
-	if r.settings.PidFile == "" {
+	if r.settings().PidFile == "" {
 		return nil
 	}
-	file, err := service.WritePid(r.settings.PidFile, predecessor)
+	file, err := service.WritePid(r.settings().PidFile, predecessor)
 	if err == nil {
 		r.mu.Lock()
 		r.managed.pid = file
@@ -82,7 +82,7 @@ func (m *managed) close() {
 // tellServing says that the application is there and connections are accepted.
 func (r *Server) tellServing(l arbiter.Loaded) {
 	r.managed.notifier.Ready("Serving " + r.app().WSGIApp)
-	r.started(Started{URLs: r.urls(), App: l.Name, Framework: l.Framework, Python: l.Python, Executable: l.Executable, WhyPython: *r.chosen.Load(),
+	r.started(Started{URLs: r.urls(), App: l.Name, Config: r.file, Framework: l.Framework, Python: l.Python, Executable: l.Executable, WhyPython: *r.chosen.Load(),
 		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
 }
 

@@ -46,7 +46,7 @@ func (r *Server) finish(ctx context.Context) {
 	r.mu.Lock()
 	r.stopping = s
 	successor := r.upgrade.take()
-	delay := r.settings.DrainDelay
+	delay := r.settings().DrainDelay
 	if !r.accepting || r.upgrade.done {
 		delay = 0
 	}
@@ -54,7 +54,7 @@ func (r *Server) finish(ctx context.Context) {
 	r.managed.notifier.Stopping("Answering what was accepted")
 	r.front.AnnounceDrain()
 	s.before = r.count()
-	fields := []any{"graceful_timeout", r.settings.GracefulTimeout, "connections", s.before[observe.Connections], "requests", inHand(&s.before)}
+	fields := []any{"graceful_timeout", r.settings().GracefulTimeout, "connections", s.before[observe.Connections], "requests", inHand(&s.before)}
 	if delay > 0 {
 		fields = append(fields, "drain_delay", delay)
 	}
@@ -67,7 +67,7 @@ func (r *Server) finish(ctx context.Context) {
 	case <-over.C:
 	case <-ctx.Done():
 	}
-	end, cancel := context.WithTimeout(ctx, r.settings.GracefulTimeout)
+	end, cancel := context.WithTimeout(ctx, r.settings().GracefulTimeout)
 	defer cancel()
 	r.mu.Lock()
 	s.end = end
@@ -149,7 +149,7 @@ func (r *Server) drainContext() (context.Context, context.CancelFunc) {
 	if r.stopping != nil && r.stopping.end != nil {
 		return context.WithCancel(r.stopping.end)
 	}
-	return context.WithTimeout(context.Background(), r.settings.GracefulTimeout)
+	return context.WithTimeout(context.Background(), r.settings().GracefulTimeout)
 }
 
 // cause says in the operator's words why a drain ended before its time.

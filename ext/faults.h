@@ -26,6 +26,9 @@
 #define SPY_SERVER_AMBIGUOUS "SPY0022" /* more than one server is running */
 #define SPY_SERVER_SILENT "SPY0023" /* the server does not answer */
 #define SPY_NOT_SCALED "SPY0024" /* the server cannot have that many workers */
+#define SPY_CONFIGURATION_UNREADABLE "SPY0030" /* the configuration cannot be read */
+#define SPY_CONFIGURATION_MALFORMED "SPY0031" /* the configuration is malformed */
+#define SPY_SETTING_UNKNOWN "SPY0032" /* the configuration has a setting that there is not */
 #define SPY_CONFIGURATION_FAILED "SPY0040" /* the configuration file could not be executed */
 #define SPY_GUNICORN_REFUSED "SPY0050" /* a setting of gunicorn is in use that Speyside does not honour */
 #define SPY_VENV_UNUSABLE "SPY0070" /* the virtual environment cannot be used */

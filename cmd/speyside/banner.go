@@ -19,6 +19,9 @@ func printBanner(w io.Writer, s speyside.Started) {
 	}
 	fmt.Fprintf(&b, "\n  %-10s %s\n", "workers", concurrency(s))
 	fmt.Fprintf(&b, "  %-10s %s, %s\n", "Python", s.Python, interpreter(s))
+	if s.Config != "" {
+		fmt.Fprintf(&b, "  %-10s %s\n", "settings", s.Config)
+	}
 	fmt.Fprintf(&b, "  %-10s in %s\n", "started", s.Took.Round(time.Millisecond))
 	fmt.Fprintf(&b, "  %-10s Ctrl-C finishes what was accepted; again stops at once\n\n", "stop")
 	_, _ = io.WriteString(w, b.String()) // one write, so that log lines do not come between

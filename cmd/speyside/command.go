@@ -63,6 +63,8 @@ func commands() []command {
 	return []command{
 		{name: "serve", group: groupServing, summary: "serve an application; what speyside does where no command is named", arguments: "[flags] APP",
 			settings: true, raw: serveCommand},
+		{name: "config", group: groupServing, summary: "show every effective value and where it comes from", arguments: "[flags] APP",
+			settings: true, raw: configCommand},
 		{name: "status", group: groupRunning, summary: "show what a server is doing now",
 			own: onServers(status, "json", "one JSON object for each server, a line each", "")},
 		{name: "reload", group: groupRunning, summary: "load the application again, and tell what became of it", own: onServers(reload, "", "", "")},
@@ -143,19 +145,6 @@ func noArguments(c *call) error {
 	name := c.command.name
 	return fault.New(fault.Usage, "speyside %s takes no arguments, and was given %s", name, strings.Join(c.args, " ")).
 		WithHint("to serve an application of that name, write speyside serve %s; for the command, see speyside help %s.", name, name)
-}
-
-// serveCommand serves the application that the arguments name.
-func serveCommand(c *call) error {
-	flags, err := settings.ParseFlags(c.args)
-	if err != nil {
-		return err
-	}
-	s, err := settings.Resolve(settings.Sources{Flags: flags, Env: c.env})
-	if err != nil {
-		return err
-	}
-	return serve(s)
 }
 
 // helpCommand shows the help of the program, or of a command.

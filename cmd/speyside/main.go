@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 
-	"speyside.dev/speyside"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
@@ -38,24 +36,6 @@ func do(args []string, env func(string) string, stdout, stderr io.Writer) error 
 	c := called(args)
 	c.env, c.stdout, c.stderr = env, stdout, stderr
 	return c.do()
-}
-
-// serve runs the server until a signal ends it.
-func serve(s *settings.Settings) error {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTTIN, syscall.SIGTTOU,
-		syscall.SIGUSR2)
-	defer signal.Stop(signals)
-	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	server, err := speyside.New(s, func(started speyside.Started) { printBanner(os.Stderr, started) })
-	if err != nil {
-		return err
-	}
-	go relay(ctx, signals, server, stop)
-	return server.Run(ctx)
 }
 
 // server is what signals do something to.

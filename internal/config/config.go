@@ -63,15 +63,14 @@ func Read(o Options) (*Config, error) {
 		return nil, err
 	}
 	var layers []settings.Layer
+	var wrong error
 	if file != nil {
 		c.File = file.name
-		if layers, err = file.read(); err != nil {
-			return nil, err
-		}
+		layers, wrong = file.read()
 	}
 	c.warnOfVariables(o.Environ)
-	c.Settings, err = settings.Resolve(settings.Sources{Flags: line.Given, Env: o.Env, Files: layers})
-	return c, err
+	c.Settings, err = settings.Resolve(settings.Sources{Flags: line.Given, Env: o.Env, Dir: o.Dir, Files: layers})
+	return c, errors.Join(wrong, err)
 }
 
 // file is one that has been chosen.
@@ -166,14 +165,14 @@ func (f *file) read() ([]settings.Layer, error) {
 // own are the variables that the server itself sets for its processes.
 var own = map[string]bool{"SPEYSIDE_PORTS": true, "SPEYSIDE_GENERATION": true, "SPEYSIDE_ORDER": true, "SPEYSIDE_UPGRADE": true}
 
-// warnOfVariables notes the variables that look like a setting and are none. They end nothing: whoever runs a service named
+// warnOfVariables notes the variables that look nearly like a setting's and are none. They end nothing: whoever runs a service named
 // speyside in Kubernetes has SPEYSIDE_PORT and SPEYSIDE_SERVICE_HOST without having written them.
 func (c *Config) warnOfVariables(environ []string) {
 	known := map[string]bool{}
 	var names []string
 	for _, s := range settings.Table() {
 		known[s.EnvName()] = true
-		names = append(names, s.EnvName())
+		names = append(names, strings.TrimPrefix(s.EnvName(), "SPEYSIDE_"))
 	}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
@@ -181,10 +180,11 @@ func (c *Config) warnOfVariables(environ []string) {
 			strings.HasPrefix(name, "SPEYSIDE_PORT") {
 			continue
 		}
-		note := Note{Text: "environment variable is no setting's", Fields: []any{"variable", name}, Warn: true}
-		if near := settings.Nearest(name, names); near != "" {
-			note.Fields = append(note.Fields, "nearest", near)
+		near := settings.Nearest(strings.TrimPrefix(name, "SPEYSIDE_"), names)
+		if near == "" {
+			continue // it may be the application's
 		}
+		note := Note{Text: "environment variable is no setting's", Fields: []any{"variable", name, "nearest", "SPEYSIDE_" + near}, Warn: true}
 		c.Notes = append(c.Notes, note)
 	}
 }

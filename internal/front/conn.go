@@ -192,7 +192,7 @@ func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 		return
 	}
 	if why != fault.RequestTimedOut {
-		c.lane.front.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
+		c.lane.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
 	}
 	c.exchange, c.streamed = nil, false
 	switch {
@@ -217,7 +217,7 @@ func (c *conn) Label() (request, client string) {
 }
 
 // identifier is the request's, as the log has it.
-func (c *conn) identifier() string { return c.lane.front.options.Identify(c.request.ID) }
+func (c *conn) identifier() string { return c.lane.options.Identify(c.request.ID) }
 
 // wait asks for a slot. That it takes long is not the client's doing.
 func (c *conn) wait() {
@@ -241,7 +241,7 @@ func (c *conn) refuse(status int, text string) {
 		return
 	}
 	clock := &c.lane.loop.Clock
-	reply := http1.AppendError(c.lane.errors[:0], status, text, clock.Date(), c.lane.front.options.Server, c.head.HeadOnly)
+	reply := http1.AppendError(c.lane.errors[:0], status, text, clock.Date(), c.lane.options.Server, c.head.HeadOnly)
 	c.lane.values.CountReply(status)
 	_, _ = c.transport.Write(reply) // a client that does not even take this is not worth waiting for
 	c.hangUp()

@@ -112,7 +112,7 @@ func (l *lane) makeRoom(reason string) bool {
 		e.pauses++
 	}
 	if now := l.loop.Clock.Nanos; e.toldAt == 0 || now-e.toldAt >= int64(crowdedEvery) {
-		l.front.options.Log.Warn("accept limited", "reason", reason, "open", l.front.crowd.open.Load(), "idle_closed", e.gone,
+		l.options.Log.Warn("accept limited", "reason", reason, "open", l.front.crowd.open.Load(), "idle_closed", e.gone,
 			"pauses", e.pauses)
 		e.toldAt, e.gone, e.pauses = now, 0, 0
 	}

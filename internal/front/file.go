@@ -210,14 +210,14 @@ func (h *helpers) next() {
 // restSent ends the reply.
 func (c *conn) restSent() {
 	r := c.rest
-	c.lane.front.options.Log.Debug("file sent", "bytes", r.whole, "copied", r.copied, "parked", r.extent != nil,
+	c.lane.options.Log.Debug("file sent", "bytes", r.whole, "copied", r.copied, "parked", r.extent != nil,
 		"request", string(c.label[:c.labelLen]))
 	c.dropRest()
 	c.conclude(r.cut)
 }
 
 func (c *conn) fileFailed(why string) {
-	c.lane.front.options.Log.Error("reply cut", "why", fault.FileCut.Text+": "+why, "request", string(c.label[:c.labelLen]),
+	c.lane.options.Log.Error("reply cut", "why", fault.FileCut.Text+": "+why, "request", string(c.label[:c.labelLen]),
 		"sent", c.rest.whole-c.rest.file.Left, "of", c.rest.whole, "code", fault.FileCut.Code)
 	c.lane.values[observe.RepliesCutTotal]++
 	c.reset()

@@ -54,7 +54,6 @@ type Front struct {
 	crowd   crowd
 	dropped dropped
 	doubts  quota // of proxies
-	routes  routes
 
 	draining  atomic.Bool
 	succeeded atomic.Bool // another process listens in its place
@@ -65,7 +64,7 @@ type Front struct {
 
 // New makes a front with one loop per bell: the eventfds that the workers of every generation ring.
 func New(options Options, spool *spool.Spool, bells []int) (*Front, error) {
-	f := &Front{options: options, spool: spool, routes: newRoutes(options.RootPath, options.Routes, options.Rest)}
+	f := &Front{options: options, spool: spool}
 	if options.Identify == nil {
 		f.options.Identify = func(id uint64) string { return strconv.FormatUint(id, 16) }
 	}
@@ -79,6 +78,15 @@ func New(options Options, spool *spool.Spool, bells []int) (*Front, error) {
 	}
 	f.crowd.lanes = f.lanes
 	return f, nil
+}
+
+// Configure has other options count from now on, for what waits already as well. Those that are about what was made with the front stay as they were:
+// InMemory, Connections, LivePath, ReadyPath, Server, Identify and Log.
+func (f *Front) Configure(options Options) {
+	routes := newRoutes(options.RootPath, options.Routes, options.Rest)
+	for _, l := range f.lanes {
+		l.loop.Post(func() { l.configure(options, routes) })
+	}
 }
 
 // Run turns all loops until they stop: after Drain, or when one of them fails.

@@ -211,7 +211,7 @@ func (c *conn) Stranded(*dispatch.Exchange) {
 		next.WaitFirst(c)
 	default:
 		why := fault.NotHandedOver
-		c.lane.front.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
+		c.lane.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
 		c.refuse(why.Status, http1.Reason(why.Status)+"\n")
 	}
 }

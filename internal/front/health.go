@@ -108,7 +108,7 @@ func (c *conn) answerCheck() bool {
 	reply.BodyKnown, reply.BodySize = true, int64(len(text))
 	facts := http1.RequestFacts{Minor: c.head.Minor, HeadOnly: c.head.HeadOnly, KeepAlive: c.head.KeepAlive && bodiless && c.mayStay()}
 	framing := http1.Frame(facts, &reply)
-	out := http1.AppendHead(l.errors[:0], facts.Minor, &reply, framing, l.loop.Clock.Date(), l.front.options.Server)
+	out := http1.AppendHead(l.errors[:0], facts.Minor, &reply, framing, l.loop.Clock.Date(), l.options.Server)
 	out = append(out, "Content-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n\r\n"...)
 	if !framing.NoBody {
 		out = append(out, text...)

@@ -29,8 +29,10 @@ const (
 
 // lane is one loop with its ports and its connections. All of it runs on the loop.
 type lane struct {
-	front *Front
-	loop  *loop.Loop
+	front   *Front
+	options Options // of the front, as far as they may change
+	routes  routes
+	loop    *loop.Loop
 
 	port     *dispatch.Port   // that takes the requests; nil before the first generation
 	ports    []*dispatch.Port // of all generations that are left
@@ -61,11 +63,10 @@ type lane struct {
 }
 
 func newLane(f *Front, bell int) (*lane, error) {
-	l := &lane{front: f, open: map[*conn]struct{}{}, limits: f.options.Limits,
+	l := &lane{front: f, options: f.options, routes: newRoutes(f.options.RootPath, f.options.Routes, f.options.Rest), open: map[*conn]struct{}{},
 		scratch: make([]byte, scratchSize), errors: make([]byte, 0, 1024),
 		runs: make([][]byte, 0, maxRuns), rooms: make([][]byte, 0, 8), chunks: make([]byte, 0, maxRuns*chunkHeadMax)}
-	l.trusting = l.limits
-	l.limits.Kept = nil
+	l.limit(f.options.Limits)
 	var err error
 	if l.loop, err = loop.New(l, l.panicked); err != nil {
 		return nil, err
@@ -86,9 +87,32 @@ func newLane(f *Front, bell int) (*lane, error) {
 	return l, nil
 }
 
+// limit has heads be held to these limits; only trusted proxies may send the fields that are kept.
+func (l *lane) limit(limits http1.Limits) {
+	l.trusting, l.limits = limits, limits
+	l.limits.Kept = nil
+}
+
+// configure has other options count from now on.
+func (l *lane) configure(o Options, routes routes) {
+	is := &l.options
+	o.InMemory, o.Connections, o.LivePath, o.ReadyPath = is.InMemory, is.Connections, is.LivePath, is.ReadyPath
+	o.Server, o.Identify, o.Log = is.Server, is.Identify, is.Log
+	l.options, l.routes = o, routes
+	l.limit(o.Limits)
+	l.keepAlive.Change(o.KeepAlive)
+	l.header.Change(o.HeaderTimeout)
+	l.body.Change(o.BodyTimeout)
+	l.send.Change(o.SendTimeout)
+	l.abandon.Change(o.AbandonAfter)
+	for _, port := range l.ports {
+		port.Bound(o.Line)
+	}
+}
+
 // panicked reports what a connection's bytes made of our own code; the server goes on.
 func (l *lane) panicked(p any) {
-	l.front.options.Log.Error("front panicked", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+	l.options.Log.Error("front panicked", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
 func (l *lane) opened(fd int, peer unix.Sockaddr, listener uint16) {

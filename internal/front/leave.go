@@ -69,7 +69,7 @@ func (c *conn) withdraw(reason string) bool {
 	}
 	l := c.lane
 	l.values[observe.RequestsAbandonedTotal]++
-	l.front.options.Log.Debug("request abandoned", "reason", reason, "client", string(c.request.RemoteAddr),
+	l.options.Log.Debug("request abandoned", "reason", reason, "client", string(c.request.RemoteAddr),
 		"request", string(c.label[:c.labelLen]), "abandoned", l.values[observe.RequestsAbandonedTotal])
 	return true
 }

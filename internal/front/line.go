@@ -28,7 +28,7 @@ func (c *conn) crowdedOut(why *fault.Fault) {
 	l.values[metric]++
 	l.refused.count++
 	if now := l.loop.Clock.Nanos; l.refused.toldAt == 0 || now-l.refused.toldAt >= int64(refusedEvery) {
-		l.front.options.Log.Warn("requests refused", "why", why.Text, "refused", l.refused.count, "request", string(c.label[:c.labelLen]),
+		l.options.Log.Warn("requests refused", "why", why.Text, "refused", l.refused.count, "request", string(c.label[:c.labelLen]),
 			"code", why.Code, "hint", why.Hint)
 		l.refused = refused{toldAt: now}
 	}

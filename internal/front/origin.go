@@ -38,7 +38,7 @@ func addressOf(peer unix.Sockaddr) netip.AddrPort {
 
 // setPeer takes who has connected.
 func (c *conn) setPeer(peer netip.AddrPort) {
-	proxies := &c.lane.front.options.Proxies
+	proxies := &c.lane.options.Proxies
 	c.setClient(peer)
 	c.believe(proxies.Policy.Allowed().Trusts(peer.Addr()))
 	c.phase = phaseHead
@@ -63,7 +63,7 @@ func (c *conn) setClient(client netip.AddrPort) {
 func (c *conn) believe(trusted bool) {
 	c.limits, c.telling = &c.lane.limits, 0
 	if trusted {
-		c.limits, c.telling = &c.lane.trusting, c.lane.front.options.Proxies.Policy.Names()
+		c.limits, c.telling = &c.lane.trusting, c.lane.options.Proxies.Policy.Names()
 	}
 }
 
@@ -83,7 +83,7 @@ func (c *conn) findOrigin(head []byte) *http1.Error {
 	if c.head.Names&c.telling == 0 {
 		return nil
 	}
-	found, err := c.lane.front.options.Proxies.Policy.Apply(head, &c.head, o)
+	found, err := c.lane.options.Proxies.Policy.Apply(head, &c.head, o)
 	if err != nil {
 		c.doubt(fault.ForwardedInvalid, err.Error())
 		return &http1.Error{Status: 400, Reason: err.Reason, Section: err.Section}
@@ -115,7 +115,7 @@ func (c *conn) readPreamble() bool {
 	g := c.wantGather()
 	for {
 		if len(g.input) > 0 {
-			preamble, more, err := c.lane.front.options.Proxies.Protocol.Read(g.input)
+			preamble, more, err := c.lane.options.Proxies.Protocol.Read(g.input)
 			if preamble.Len > 0 || err != nil {
 				return c.takePreamble(preamble, err)
 			}
@@ -159,7 +159,7 @@ func (c *conn) takePreamble(p proxy.Preamble, err error) bool {
 		c.origin, c.relayed = &wire.Origin{Peer: bytes.Clone(c.request.RemoteAddr)}, true
 		c.request.Origin = c.origin
 		c.setClient(p.Source)
-		c.believe(c.lane.front.options.Proxies.Policy.Allowed().Trusts(p.Source.Addr()))
+		c.believe(c.lane.options.Proxies.Policy.Allowed().Trusts(p.Source.Addr()))
 	}
 	return true
 }

@@ -39,7 +39,7 @@ func (c *conn) Park(e *dispatch.Exchange) {
 	if err != nil {
 		c.lane.parking.again = now + int64(noParkingFor)
 		if !c.lane.parking.full {
-			c.lane.front.options.Log.Warn("replies not parked", "error", err, "code", fault.SpoolFull.Code,
+			c.lane.options.Log.Warn("replies not parked", "error", err, "code", fault.SpoolFull.Code,
 				"effect", "workers wait for clients that are slow to read")
 		}
 		c.lane.parking.full = true

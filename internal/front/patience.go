@@ -49,7 +49,7 @@ func (c *conn) awaitBody() {
 
 // bodyLate gives a body that keeps its rate its time anew.
 func (c *conn) bodyLate() {
-	slow := c.received < int64(c.lane.front.options.BodyTimeout*bodyRate/time.Second)
+	slow := c.received < int64(c.lane.options.BodyTimeout*bodyRate/time.Second)
 	if slow && c.composed > 0 { // a streamed body, and a reply that has begun
 		c.reset()
 		return
@@ -62,7 +62,7 @@ func (c *conn) bodyLate() {
 }
 
 func (c *conn) late(setting string) {
-	c.lane.front.options.Log.Debug("request refused", "status", 408, "reason", setting, "client", string(c.request.RemoteAddr))
+	c.lane.options.Log.Debug("request refused", "status", 408, "reason", setting, "client", string(c.request.RemoteAddr))
 	c.refuse(408, "The request did not arrive in time.\n")
 }
 
@@ -82,7 +82,7 @@ func (c *conn) takingLate() {
 		c.lane.send.Set(&c.timer, c)
 		return
 	}
-	c.lane.front.options.Log.Debug("reply cut", "reason", "send_timeout", "client", string(c.request.RemoteAddr),
+	c.lane.options.Log.Debug("reply cut", "reason", "send_timeout", "client", string(c.request.RemoteAddr),
 		"request", string(c.label[:c.labelLen]))
 	c.reset()
 }

@@ -93,7 +93,7 @@ func (c *conn) readHead() bool {
 	}
 	e := c.lane.port.Acquire()
 	if e == nil {
-		if c.lane.front.options.LivePath != "" {
+		if c.lane.options.LivePath != "" {
 			return c.readHeadGathered() // it may be a health check, which needs no slot
 		}
 		c.wait()
@@ -387,10 +387,10 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 // begin takes down what is needed of a request whose head is complete.
 func (c *conn) begin(head []byte, headLen int) *http1.Error {
 	c.headLen = headLen
-	c.check = c.lane.front.options.checkOf(c.head.Path.Of(head))
+	c.check = c.lane.options.checkOf(c.head.Path.Of(head))
 	c.setLabel(head)
 	err := c.findOrigin(head)
-	c.route = c.lane.front.routes.find(c.head.Path.Of(head), c.head.Escaped, c.root(head))
+	c.route = c.lane.routes.find(c.head.Path.Of(head), c.head.Escaped, c.root(head))
 	return err
 }
 
@@ -403,13 +403,13 @@ func (c *conn) root(head []byte) []byte {
 	case o != nil && o.HasScript:
 		return o.Script.Of(head)
 	}
-	return c.lane.front.routes.root
+	return c.lane.routes.root
 }
 
 // setLabel keeps method and target for the log: the head's memory belongs to the worker once it has started.
 func (c *conn) setLabel(head []byte) {
 	if c.head.Dropped > 0 {
-		c.lane.front.dropped.tell(c.lane.front.options.Log, string(c.head.DroppedName.Of(head)), c.head.Dropped)
+		c.lane.front.dropped.tell(c.lane.options.Log, string(c.head.DroppedName.Of(head)), c.head.Dropped)
 	}
 	n := copy(c.label[:], c.head.Method.Of(head))
 	if n < len(c.label) {
@@ -421,7 +421,7 @@ func (c *conn) setLabel(head []byte) {
 
 // malformed answers a request that is none.
 func (c *conn) malformed(err *http1.Error) {
-	c.lane.front.options.Log.Debug("request refused", "status", err.Status, "reason", err.Reason, "section", err.Section,
+	c.lane.options.Log.Debug("request refused", "status", err.Status, "reason", err.Reason, "section", err.Section,
 		"client", string(c.request.RemoteAddr))
 	c.refuse(err.Status, err.Reason+" ("+err.Section+")\n")
 }
@@ -433,7 +433,7 @@ func (c *conn) tooLarge(n int64) bool {
 
 func (c *conn) refuseBody() {
 	why := fault.RequestBodyTooLarge
-	c.lane.front.options.Log.Debug("request refused", "status", why.Status, "reason", why.Text, "request",
+	c.lane.options.Log.Debug("request refused", "status", why.Status, "reason", why.Text, "request",
 		string(c.label[:c.labelLen]), "code", why.Code)
 	c.refuse(why.Status, "The body is larger than this server takes.\n")
 }
@@ -445,6 +445,6 @@ func (c *conn) noRoom(err error) {
 		return
 	}
 	why := fault.SpoolFull
-	c.lane.front.options.Log.Error("body not kept", "error", err, "request", string(c.label[:c.labelLen]), "code", why.Code)
+	c.lane.options.Log.Error("body not kept", "error", err, "request", string(c.label[:c.labelLen]), "code", why.Code)
 	c.refuse(why.Status, "There is no room for the body now.\n")
 }

@@ -63,7 +63,7 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 	}
 	var memory [dispatch.Room]byte
 	head := http1.AppendHead(memory[:0], c.facts.Minor, &reply, c.framing, c.lane.loop.Clock.Date(),
-		c.lane.front.options.Server)
+		c.lane.options.Server)
 	c.composed = len(head)
 	copy(e.Headroom()[dispatch.Room-len(head):], head)
 	return true
@@ -244,7 +244,7 @@ func (c *conn) renew() {
 
 // mayStay reports that connections are kept after a reply.
 func (c *conn) mayStay() bool {
-	return !c.lane.leaving && c.lane.front.options.KeepAlive > 0 && !c.lane.front.crowd.full()
+	return !c.lane.leaving && c.lane.options.KeepAlive > 0 && !c.lane.front.crowd.full()
 }
 
 // reset closes so that the client sees the reply incomplete, also where only the connection's end delimits it.

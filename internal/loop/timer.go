@@ -34,6 +34,19 @@ func (l *Loop) NewClass(d time.Duration) *Class {
 	return c
 }
 
+// Change gives the class another duration, for the timers that run in it as well; with 0 they do not expire any more.
+func (c *Class) Change(d time.Duration) {
+	longer := int64(d) - c.duration
+	c.duration = int64(d)
+	for t := c.root.next; t != &c.root; {
+		next := t.next
+		if t.at += longer; d == 0 {
+			t.Stop()
+		}
+		t = next
+	}
+}
+
 // Set starts t anew, whatever it was set to before.
 func (c *Class) Set(t *Timer, owner Expirer) {
 	t.Stop()

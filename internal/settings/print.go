@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,6 +148,29 @@ func sizeText(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10)
+}
+
+// Kept is a setting that a reload cannot change, and was to.
+type Kept struct {
+	Name, Is, Wanted string
+	Source           Source // of what was wanted
+}
+
+// Keep has s, which was read while a server runs with before, keep what only a restart can change, and returns what was to change.
+func (s *Settings) Keep(before *Settings) []Kept {
+	var kept []Kept
+	for i := range table {
+		setting := &table[i]
+		is, wanted := setting.toml(before, before.Apps[0]), setting.toml(s, s.Apps[0])
+		if setting.Reloadable || is == wanted {
+			continue
+		}
+		kept = append(kept, Kept{setting.Name, is, wanted, s.Source(setting.Name)})
+		to, from := reflect.ValueOf(setting.at(s, s.Apps[0])), reflect.ValueOf(setting.at(before, before.Apps[0]))
+		to.Elem().Set(from.Elem())
+		s.sources[setting.Name] = before.Source(setting.Name)
+	}
+	return kept
 }
 
 // String is the route as an operator writes it.

@@ -59,7 +59,11 @@ func (r resolver) resolve() (*Settings, error) {
 		return nil, fault.New(fault.Usage, "no application was named").
 			WithHint("name it: speyside module:callable, or speyside FILE.py; speyside --help lists every flag.")
 	}
-	return s, s.finish()
+	dir, err := filepath.Abs(r.Dir)
+	if err != nil {
+		return nil, fault.New(fault.SettingInvalid, "finding the current directory: %w", err)
+	}
+	return s, s.finish(dir)
 }
 
 // find returns what counts for a setting.
@@ -236,9 +240,9 @@ func usage(flags *pflag.FlagSet, err error) error {
 }
 
 // finish does what depends on more than one setting: relative paths start at chdir, as in gunicorn.
-func (s *Settings) finish() error {
+func (s *Settings) finish(dir string) error {
 	app := s.Apps[0]
-	if err := app.finish(s); err != nil {
+	if err := app.finish(s, dir); err != nil {
 		return err
 	}
 	for _, limit := range []*int{&s.LimitRequestLine, &s.LimitRequestFieldSize} {
@@ -267,22 +271,16 @@ func (s *Settings) finish() error {
 }
 
 // finish does the same for one application.
-func (a *App) finish(s *Settings) error {
-	chdir, err := filepath.Abs(a.Chdir)
-	if err != nil {
-		return fault.New(fault.SettingInvalid, "setting chdir: finding the current directory: %w", err)
-	}
-	a.Chdir = chdir
+func (a *App) finish(s *Settings, dir string) error {
+	a.Chdir = absolute(dir, a.Chdir)
 	for i, dir := range a.PythonPath {
-		a.PythonPath[i] = absolute(chdir, dir)
+		a.PythonPath[i] = absolute(a.Chdir, dir)
 	}
 	if a.Venv != "" {
-		a.Venv = absolute(chdir, a.Venv)
+		a.Venv = absolute(a.Chdir, a.Venv)
 	}
 	if strings.Contains(a.Python, "/") { // typed in a shell, it starts where the shell is
-		if a.Python, err = filepath.Abs(a.Python); err != nil {
-			return fault.New(fault.SettingInvalid, "setting python: finding the current directory: %w", err)
-		}
+		a.Python = absolute(dir, a.Python)
 	}
 	if soft, hard := a.MaxWorkerMemory, a.MaxWorkerMemoryHard; hard != 0 && hard <= soft {
 		return fault.New(fault.SettingInvalid, "setting max_worker_memory_hard is %d (from %s): it must be more than max_worker_memory, %d", hard,

@@ -13,6 +13,8 @@ type Layer map[string]Given
 type Sources struct {
 	Flags Layer                    // the command line
 	Env   func(name string) string // the environment; a variable that is empty counts as unset
+	// Dir is where the program was started, by the name that the shell has for it: where relative paths begin. Empty: the current directory.
+	Dir string
 	// Files are what counts before the variables that gunicorn reads too, after the settings' own: the first has precedence.
 	Files []Layer
 	// Defaults are those of another server, whose configuration is in use; they count before the table's.

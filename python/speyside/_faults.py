@@ -75,6 +75,15 @@ SERVER_SILENT: Final = "SPY0023"
 # The server cannot have that many workers.
 NOT_SCALED: Final = "SPY0024"
 
+# The configuration cannot be read.
+CONFIGURATION_UNREADABLE: Final = "SPY0030"
+
+# The configuration is malformed.
+CONFIGURATION_MALFORMED: Final = "SPY0031"
+
+# The configuration has a setting that there is not.
+SETTING_UNKNOWN: Final = "SPY0032"
+
 # The configuration file could not be executed.
 CONFIGURATION_FAILED: Final = "SPY0040"
 

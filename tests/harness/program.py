@@ -21,7 +21,7 @@ from . import processes
 
 NOT_TAKEN = ("PORT", "WEB_CONCURRENCY", "PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV")
 TESTS = Path(__file__).resolve().parent.parent
-MARK = "SPEYSIDE_TEST_MARK"
+MARK = "MARK_OF_THE_TEST"
 PRELOAD = os.environ.get("SANITIZER_LIBRARY", "")
 SANITIZED = bool(PRELOAD)
 PATIENCE = 60.0 if SANITIZED else 20.0

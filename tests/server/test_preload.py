@@ -22,7 +22,7 @@ import os, sys
 imported_by = os.getpid()
 def app(environ, start_response):
     start_response("200 OK", [])
-    settings = sorted(name for name in os.environ if name.startswith("SPEYSIDE_") and name != "SPEYSIDE_TEST_MARK")
+    settings = sorted(name for name in os.environ if name.startswith("SPEYSIDE_") and name != "MARK_OF_THE_TEST")
     return [f"{imported_by == os.getpid()} {os.path.basename(os.getcwd())} {settings}".encode()]
 """
 

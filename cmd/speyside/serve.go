@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"speyside.dev/speyside"
+	"speyside.dev/speyside/internal/config"
+	"speyside.dev/speyside/internal/fault"
+)
+
+// serveCommand serves the application that the arguments name, or checks or shows its configuration.
+func serveCommand(c *call) error {
+	read, err := c.configuration()
+	if err != nil {
+		return err
+	}
+	configured, err := read()
+	switch {
+	case err != nil:
+		return err
+	case configured.Print:
+		return c.show(configured)
+	case configured.Check:
+		return c.checked(configured)
+	}
+	return serve(configured, read)
+}
+
+// configCommand shows the configuration that serve would have.
+func configCommand(c *call) error {
+	read, err := c.configuration()
+	if err != nil {
+		return err
+	}
+	configured, err := read()
+	if err != nil {
+		return err
+	}
+	return c.show(configured)
+}
+
+// configuration returns what reads the configuration, at the start and at each reload. The directory is the one that the program was started in, by
+// its name: after a deployment that moves a symbolic link another one may be there.
+func (c *call) configuration() (func() (*config.Config, error), error) {
+	dir, err := filepath.Abs(".")
+	if err != nil {
+		return nil, fault.New(fault.ConfigurationUnreadable, "finding the current directory: %w", err)
+	}
+	return func() (*config.Config, error) {
+		return config.Read(config.Options{Args: c.args, Env: c.env, Environ: os.Environ(), Dir: dir})
+	}, nil
+}
+
+func (c *call) show(configured *config.Config) error {
+	if configured.File != "" {
+		fmt.Fprintf(c.stdout, "# %s\n", configured.File)
+	}
+	return configured.Settings.Print(c.stdout)
+}
+
+func (c *call) checked(configured *config.Config) error {
+	where := "the command line and the environment"
+	if configured.File != "" {
+		where += ", and " + configured.File
+	}
+	fmt.Fprintf(c.stdout, "the configuration is right: %s\n", where)
+	return nil
+}
+
+// serve runs the server until a signal ends it.
+func serve(c *config.Config, reread func() (*config.Config, error)) error {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTTIN, syscall.SIGTTOU,
+		syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	server, err := speyside.New(c, reread, func(started speyside.Started) { printBanner(os.Stderr, started) })
+	if err != nil {
+		return err
+	}
+	go relay(ctx, signals, server, stop)
+	return server.Run(ctx)
+}
