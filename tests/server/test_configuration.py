@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from signal import SIGHUP
 
-from harness import PATIENCE, Server, running, until
 from harness.client import request
+
+from harness import PATIENCE, Server, running, until
 
 APP = """
 def app(environ, start_response):
