@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"speyside.dev/speyside/internal/config"
+	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
 
@@ -16,6 +17,10 @@ func (r *Server) settingsFor(number int) (*settings.Settings, error) {
 	c, err := r.reread()
 	if err != nil {
 		return nil, err
+	}
+	if app := c.Settings.Apps[0].WSGIApp; isScript(app) != r.script {
+		return nil, fault.New(fault.SettingInvalid, "setting wsgi_app is %q (from %s): a server that runs a script cannot serve a module, nor the other way about",
+			app, c.Settings.Source("wsgi_app")).WithHint("start the server anew.")
 	}
 	for _, kept := range c.Settings.Keep(r.settings()) {
 		r.log.Warn("setting not changed: that takes a restart, or an upgrade (USR2)", "setting", kept.Name, "is", kept.Is, "wanted", kept.Wanted, "from", kept.Source)

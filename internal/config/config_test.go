@@ -195,6 +195,19 @@ func TestWhatIsPrintedHasTheSameEffect(t *testing.T) {
 	}
 }
 
+func TestEveryExampleIsAccepted(t *testing.T) {
+	for _, s := range settings.Table() {
+		if s.Name == "config" {
+			continue
+		}
+		r := in(t, "speyside.toml", s.Name+" = "+s.InFile()+"\n")
+		_, err := r.read("app")
+		if err != nil && !strings.Contains(err.Error(), "a directory that exists") {
+			t.Errorf("%s: %v", s.Name, err)
+		}
+	}
+}
+
 // values are the lines without where their values come from.
 func values(text string) string {
 	var b strings.Builder

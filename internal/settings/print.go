@@ -38,17 +38,27 @@ func (s *Settings) print(b *strings.Builder, app *App) {
 	}
 }
 
+// InFile is a value of the setting as a speyside.toml has it: its example, or its default.
+func (s *Setting) InFile() string {
+	if s.Example != "" {
+		return s.Example
+	}
+	if s.Several() {
+		return "[" + strings.Join(texts(s.defaults(), quote), ", ") + "]"
+	}
+	return s.scalar(s.Default)
+}
+
+// AllowsAuto reports whether the value may be the word auto.
+func (s *Setting) AllowsAuto() bool { return s.auto != nil }
+
 // toml is the effective value as a speyside.toml has it.
 func (s *Setting) toml(from *Settings, app *App) string {
-	texts := s.texts(from, app)
+	values := s.texts(from, app)
 	if !s.Several() {
-		return s.scalar(texts[0])
+		return s.scalar(values[0])
 	}
-	quoted := make([]string, 0, len(texts))
-	for _, text := range texts {
-		quoted = append(quoted, quote(text))
-	}
-	return "[" + strings.Join(quoted, ", ") + "]"
+	return "[" + strings.Join(texts(values, quote), ", ") + "]"
 }
 
 // scalar is one value: numbers and switches stand without quotes.

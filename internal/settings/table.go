@@ -22,6 +22,7 @@ type Setting struct {
 	Reloadable  bool    // a reload may change it
 	Env         string  // another environment variable that sets it, one that gunicorn reads
 	Gunicorn    string  // gunicorn's name for it, where the meaning is the same
+	Example     string  // a value as a speyside.toml has it, for a setting whose default does not show what one looks like
 	FromShell   bool    // a relative path starts where the program does, and in a file where the file lies, instead of at chdir
 	Check       Check   // what its values must be
 	// Doc says what it is, its unit and range, and what happens on a bad value. The first sentence is shown in --help.
@@ -122,7 +123,7 @@ func (s *Setting) Summary() string {
 // table is the settings. It never changes.
 var table = []Setting{
 	{
-		Name: "wsgi_app", Positional: true, Meta: "APP", Type: String, Section: SectionApplication, Since: "0.1",
+		Name: "wsgi_app", Example: `"shop.wsgi:application"`, Positional: true, Meta: "APP", Type: String, Section: SectionApplication, Since: "0.1", Reloadable: true,
 		Gunicorn: "wsgi_app", Check: notEmpty,
 		Doc: "The application: module:callable, module, 'module:factory()', a .wsgi file or a script. " +
 			"`module` alone looks for `application`, then `app`; `module:factory()` calls the function, whose result is the application; " +
@@ -139,35 +140,35 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.Config },
 	},
 	{
-		Name: "chdir", FromShell: true, Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,
+		Name: "chdir", Example: `"/srv/shop"`, FromShell: true, Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,
 		Since: "0.1", Reloadable: true, Gunicorn: "chdir", Check: aDirectory,
 		Doc: "Directory in which the application is loaded and runs. It is also the first entry of sys.path, and " +
 			"other relative paths start there. A directory that does not exist is refused.",
 		own: func(a *App) any { return &a.Chdir },
 	},
 	{
-		Name: "pythonpath", Flag: "pythonpath", Meta: "PATHS", Type: List, DefaultText: "none", Section: SectionApplication,
+		Name: "pythonpath", Example: `["lib", "/opt/shared"]`, Flag: "pythonpath", Meta: "PATHS", Type: List, DefaultText: "none", Section: SectionApplication,
 		Since: "0.1", Reloadable: true, Gunicorn: "pythonpath", Check: notEmpty,
 		Doc: "Directories to put on sys.path before the others, separated by commas. Relative ones start at `chdir`. " +
 			"A directory that does not exist is ignored by Python.",
 		own: func(a *App) any { return &a.PythonPath },
 	},
 	{
-		Name: "python", FromShell: true, Meta: "PATH", Type: Path, DefaultText: "found, see `venv`",
+		Name: "python", Example: `"/opt/python3.13/bin/python3"`, FromShell: true, Meta: "PATH", Type: Path, DefaultText: "found, see `venv`",
 		Section: SectionApplication, Since: "0.1", Reloadable: true, Check: aProgram,
 		Doc: "Python interpreter that runs the application. A path, or a name that is looked up in PATH; 3.11 or newer. It need not have " +
 			"the speyside package: that of this program is lent to it. One that cannot be used is refused with what it said.",
 		own: func(a *App) any { return &a.Python },
 	},
 	{
-		Name: "venv", Meta: "PATH", Type: Path, DefaultText: "found", Section: SectionApplication, Since: "0.1", Reloadable: true, Check: notEmpty,
+		Name: "venv", Example: `"/srv/shop/venv"`, Meta: "PATH", Type: Path, DefaultText: "found", Section: SectionApplication, Since: "0.1", Reloadable: true, Check: notEmpty,
 		Doc: "Virtual environment whose Python runs the application. A relative path starts at `chdir`. Without it, and without `python`, it is the " +
 			"environment of VIRTUAL_ENV, else .venv, venv or env in the project, else the one that speyside is installed in, else that of python3 on PATH. Speyside " +
 			"need not be installed in it. It is looked up anew at each reload. One whose Python is gone, or older than 3.11, is refused.",
 		own: func(a *App) any { return &a.Venv },
 	},
 	{
-		Name: "preload", Bare: "on", Meta: "MODE", Type: String, Default: "auto", Section: SectionApplication, Since: "0.1", Reloadable: true,
+		Name: "preload", Example: `"on"`, Bare: "on", Meta: "MODE", Type: String, Default: "auto", Section: SectionApplication, Since: "0.1", Reloadable: true,
 		Gunicorn: "preload_app", Check: oneOf(preloads...),
 		Doc: "Whether the application is loaded once, before the workers are forked: auto, on or off. The flag alone means on. Loaded once, it " +
 			"starts faster and the workers share its memory. With `auto` the workers load it themselves when its import leaves threads, " +
@@ -176,7 +177,7 @@ var table = []Setting{
 		own: func(a *App) any { return &a.Preload },
 	},
 	{
-		Name: "warmup", Meta: "LIST", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
+		Name: "warmup", Example: `["/health", "shop.cache:fill"]`, Meta: "LIST", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
 		Check: aWarmup,
 		Doc: "What each worker does before its first request. Separated by commas: a path such as /health, which the application is asked for, " +
 			"or module:callable, which is called. A status of 500 or more, an exception, or more than `warmup_timeout` fail a start and a reload. " +
@@ -184,7 +185,7 @@ var table = []Setting{
 		own: func(a *App) any { return &a.Warmup },
 	},
 	{
-		Name: "bind", Short: "b", Meta: "ADDRESS", Type: Addresses, Default: "127.0.0.1:8000",
+		Name: "bind", Example: `["127.0.0.1:8000", "unix:/run/shop.sock"]`, Short: "b", Meta: "ADDRESS", Type: Addresses, Default: "127.0.0.1:8000",
 		DefaultText: "127.0.0.1:8000, or 0.0.0.0:$PORT", Section: SectionAddresses, Since: "0.1",
 		Env: "PORT", fromEnv: func(port string) string { return "0.0.0.0:" + port }, Gunicorn: "bind", Check: anAddress,
 		Doc: "Where to listen: HOST:PORT, :PORT, [IPv6]:PORT, HOST, unix:PATH or fd://N; repeatable. The port is 8000 where there is none, " +
@@ -200,14 +201,14 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.Backlog },
 	},
 	{
-		Name: "umask", Short: "m", Meta: "INT", Type: Mode, Default: "0", Section: SectionAddresses, Since: "0.1",
+		Name: "umask", Example: `0o117`, Short: "m", Meta: "INT", Type: Mode, Default: "0", Section: SectionAddresses, Since: "0.1",
 		Gunicorn: "umask", Check: octalUpTo(0o777),
 		Doc: "Permission bits that Unix sockets are made without. 0 lets every user connect, 0o117 the owner and the group. " +
 			"As in gunicorn a number is octal with 0 or 0o in front, and decimal without.",
 		field: func(s *Settings) any { return &s.Umask },
 	},
 	{
-		Name: "workers", Short: "w", Meta: "INT", Type: Int, Default: "auto",
+		Name: "workers", Example: `4`, Short: "w", Meta: "INT", Type: Int, Default: "auto",
 		DefaultText: "auto; 1 for a script", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Env: "WEB_CONCURRENCY", Gunicorn: "workers", Check: between(1, 1024),
 		Doc: "Worker processes. From 1 to 1024, or `auto`: as many as the machine or the cgroup grants CPUs, rounded up, and " +
@@ -227,7 +228,7 @@ var table = []Setting{
 		own: func(a *App) any { return &a.Threads },
 	},
 	{
-		Name: "switch_interval", Meta: "TIME", Type: Duration, Default: "auto", Section: SectionWorkers, Since: "0.1",
+		Name: "switch_interval", Example: `"5ms"`, Meta: "TIME", Type: Duration, Default: "auto", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aSwitchInterval,
 		Doc: "How long Python lets a thread run while another one wants to (sys.setswitchinterval). `auto`: 0.0005 seconds while a " +
 			"request computes beside others of its worker, else what Python or the application has set; `off`: nothing is set; " +
@@ -236,7 +237,7 @@ var table = []Setting{
 		own:   func(a *App) any { return &a.SwitchInterval },
 	},
 	{
-		Name: "loops", Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: 1 for each 8 CPUs",
+		Name: "loops", Example: `2`, Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: 1 for each 8 CPUs",
 		Section: SectionWorkers, Since: "0.1", Check: between(1, 64),
 		Doc: "Event loops of the front, each on a thread of its own. From 1 to 64, or `auto`: 1 up to 8 CPUs, then one for each 8. " +
 			"One loop feeds several CPUs full of Python; more are of use when replies are large or tiny.",
@@ -244,7 +245,7 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.Loops },
 	},
 	{
-		Name: "reload_overlap", Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: as many as workers",
+		Name: "reload_overlap", Example: `1`, Meta: "INT", Type: Int, Default: "auto", DefaultText: "auto: as many as workers",
 		Section: SectionWorkers, Since: "0.1", Check: between(1, mostOverlap),
 		Doc: "How many workers there may be at once during a reload beyond `workers`. From 1 to 4096, or `auto`: a whole new generation starts " +
 			"beside the old one. With fewer, which saves memory, the new one takes over when that many are ready, and grows as the old one's finish and " +
@@ -253,7 +254,7 @@ var table = []Setting{
 		own:  func(a *App) any { return &a.ReloadOverlap },
 	},
 	{
-		Name: "max_requests", Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Name: "max_requests", Example: `10000`, Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Gunicorn: "max_requests", Check: between(0, 1<<30),
 		Doc: "Requests after which a worker is recycled. From 0, which is no limit, to 1073741824. One worker at a time is, and serves on " +
 			"until its successor is ready, so it may serve some more than that; the log says `worker recycled` and the reason. " +
@@ -261,35 +262,35 @@ var table = []Setting{
 		own: func(a *App) any { return &a.MaxRequests },
 	},
 	{
-		Name: "max_requests_jitter", Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Name: "max_requests_jitter", Example: `1000`, Meta: "INT", Type: Int, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Gunicorn: "max_requests_jitter", Check: between(0, 1<<30),
 		Doc: "Most requests that are added to max_requests. Each worker gets a random number of its own from 0 to this, so " +
 			"that they do not reach their limits together.",
 		own: func(a *App) any { return &a.MaxRequestsJitter },
 	},
 	{
-		Name: "max_worker_lifetime", Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Name: "max_worker_lifetime", Example: `"12h"`, Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aSpan,
 		Doc: "Age at which a worker is recycled. Seconds, or a duration such as 12h, up to 8760h; 0 is no limit. It goes as " +
 			"with max_requests.",
 		own: func(a *App) any { return &a.MaxWorkerLifetime },
 	},
 	{
-		Name: "max_worker_lifetime_jitter", Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Name: "max_worker_lifetime_jitter", Example: `"1h"`, Meta: "TIME", Type: Duration, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aSpan,
 		Doc: "Longest time that is added to max_worker_lifetime. Each worker gets a random time of its own from 0 to this. " +
 			"Seconds, or a duration.",
 		own: func(a *App) any { return &a.MaxWorkerLifetimeJitter },
 	},
 	{
-		Name: "max_worker_memory", Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Name: "max_worker_memory", Example: `"300MB"`, Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aMemoryLimit,
 		Doc: "Memory past which a worker is recycled. In bytes or with a unit, such as 300MB, at least 1MB; 0 is no limit. It is the memory that the " +
 			"worker has in RAM (RSS, as in `speyside status`), looked at once a second. It goes as with max_requests: no request is lost.",
 		own: func(a *App) any { return &a.MaxWorkerMemory },
 	},
 	{
-		Name: "max_worker_memory_hard", Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
+		Name: "max_worker_memory_hard", Example: `"500MB"`, Meta: "SIZE", Type: Size, Default: "0", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Check: aMemoryLimit,
 		Doc: "Memory past which a worker is killed at once. In bytes or with a unit, as max_worker_memory, and more than that; 0 is no limit. " +
 			"What it had started is lost with 502, and named in the log. It keeps one worker from taking the memory of all, and the kernel from " +
@@ -297,7 +298,7 @@ var table = []Setting{
 		own: func(a *App) any { return &a.MaxWorkerMemoryHard },
 	},
 	{
-		Name: "header_map", Meta: "RULE", Type: String, Default: "drop", Section: SectionRequests, Since: "0.1", Reloadable: true,
+		Name: "header_map", Example: `"refuse"`, Meta: "RULE", Type: String, Default: "drop", Section: SectionRequests, Since: "0.1", Reloadable: true,
 		Gunicorn: "header_map", Check: oneOf(headerMaps...),
 		Doc: "What becomes of request headers whose name has an underscore: drop, refuse or dangerous. In the environ " +
 			"`X_User` could pass for `X-User`, which a proxy may have checked. `drop` leaves the header out and says so in the log, " +
@@ -305,7 +306,7 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.HeaderMap },
 	},
 	{
-		Name: "root_path", Meta: "PATH", Type: String, DefaultText: "none, or $SCRIPT_NAME", Section: SectionRequests, Since: "0.1",
+		Name: "root_path", Example: `"/shop"`, Meta: "PATH", Type: String, DefaultText: "none, or $SCRIPT_NAME", Section: SectionRequests, Since: "0.1",
 		Env: "SCRIPT_NAME", Reloadable: true, Check: aRootPath,
 		Doc: "Path under which the application is mounted: SCRIPT_NAME of its environ. PATH_INFO is what follows it; " +
 			"a path that does not begin with it, as when a proxy has cut it off, stays whole. It begins with a slash and does not " +
@@ -313,7 +314,7 @@ var table = []Setting{
 		own: func(a *App) any { return &a.RootPath },
 	},
 	{
-		Name: "forwarded_allow_ips", Meta: "LIST", Type: List, Default: "127.0.0.1,::1", Section: SectionProxies, Since: "0.1",
+		Name: "forwarded_allow_ips", Example: `["10.0.0.0/8"]`, Meta: "LIST", Type: List, Default: "127.0.0.1,::1", Section: SectionProxies, Since: "0.1",
 		Env: "FORWARDED_ALLOW_IPS", Reloadable: true, Gunicorn: "forwarded_allow_ips", Check: aNetwork,
 		Doc: "Proxies whose headers are believed. Addresses, networks such as 10.0.0.0/8, or * for anyone who connects, separated by " +
 			"commas; empty for none. A peer on a Unix socket always is believed. From others the headers of `secure_scheme_headers`, " +
@@ -339,7 +340,7 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.ForwarderHeaders },
 	},
 	{
-		Name: "proxy_headers", Meta: "FAMILY", Type: String, Default: "off", Section: SectionProxies, Since: "0.1", Reloadable: true,
+		Name: "proxy_headers", Example: `"x-forwarded"`, Meta: "FAMILY", Type: String, Default: "off", Section: SectionProxies, Since: "0.1", Reloadable: true,
 		Check: oneOf(proxyFamilies...),
 		Doc: "Headers of a trusted proxy that say who the client is: off, x-forwarded or forwarded. They set REMOTE_ADDR, REMOTE_PORT, " +
 			"SERVER_NAME, SERVER_PORT, HTTP_HOST and the scheme; X-Forwarded-Prefix sets SCRIPT_NAME. `forwarded` is RFC 7239. The client is the rightmost address that is " +
@@ -348,7 +349,7 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.ProxyHeaders },
 	},
 	{
-		Name: "proxy_protocol", Bare: "auto", Meta: "MODE", Type: String, Default: "off", Section: SectionProxies, Since: "0.1",
+		Name: "proxy_protocol", Example: `"v2"`, Bare: "auto", Meta: "MODE", Type: String, Default: "off", Section: SectionProxies, Since: "0.1", Reloadable: true,
 		Gunicorn: "proxy_protocol", Check: oneOf(proxyProtocols...),
 		Doc: "The PROXY protocol before the first request of a connection: off, v1, v2 or auto for both. The flag alone means auto. The " +
 			"address in it takes the place of the peer's, also where `forwarded_allow_ips` is asked. A connection without such a " +
@@ -358,7 +359,7 @@ var table = []Setting{
 	},
 	{
 		Name: "proxy_allow_ips", Flag: "proxy-allow-from", Meta: "LIST", Type: List, Default: "127.0.0.1,::1", Section: SectionProxies,
-		Since: "0.1", Gunicorn: "proxy_allow_ips", Check: aNetwork,
+		Since: "0.1", Reloadable: true, Gunicorn: "proxy_allow_ips", Check: aNetwork,
 		Doc: "Peers that may speak the PROXY protocol. Addresses, networks such as 10.0.0.0/8, or * for anyone, separated by " +
 			"commas; empty for none. A peer on a Unix socket always may.",
 		field: func(s *Settings) any { return &s.ProxyAllowIPs },
@@ -384,14 +385,14 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.LimitRequestFieldSize },
 	},
 	{
-		Name: "limit_request_body", Meta: "SIZE", Type: Size, Default: "1GB", Section: SectionLimits, Since: "0.1", Reloadable: true,
+		Name: "limit_request_body", Example: `"10MB"`, Meta: "SIZE", Type: Size, Default: "1GB", Section: SectionLimits, Since: "0.1", Reloadable: true,
 		Check: upToAPetabyte,
 		Doc: "Largest body of a request. In bytes or with a unit (1 kB is 1024 bytes); 0 is any size. A larger one is " +
 			"answered with 413 as soon as that is known: by its Content-Length before any of it is read, or when that much of it has come.",
 		own: func(a *App) any { return &a.LimitRequestBody },
 	},
 	{
-		Name: "stream_request", Meta: "on|off", Type: Bool, Default: "off", Section: SectionBodies, Since: "0.1", Reloadable: true,
+		Name: "stream_request", Example: `true`, Meta: "on|off", Type: Bool, Default: "off", Section: SectionBodies, Since: "0.1", Reloadable: true,
 		Check: aSwitch,
 		Doc: "Hand a request to the application when its head is complete, and its body as it arrives. on or off. With off the " +
 			"body is complete before a worker is given the request, so a slow client holds no thread; with on it holds one, and the " +
@@ -400,7 +401,7 @@ var table = []Setting{
 		own: func(a *App) any { return &a.StreamRequest },
 	},
 	{
-		Name: "route", Meta: "ROUTE", Type: Routes, DefaultText: "none", Section: SectionBodies, Since: "0.1", Reloadable: true,
+		Name: "route", Example: `["/upload/ limit_request_body=5GB timeout=5m"]`, Meta: "ROUTE", Type: Routes, DefaultText: "none", Section: SectionBodies, Since: "0.1", Reloadable: true,
 		Check: aRoute,
 		Doc: "Settings for the paths that begin with a prefix; repeatable. For instance '/upload/ stream_request=on " +
 			"limit_request_body=5GB'. The prefix is compared with PATH_INFO, decoded; of several the longest counts. In the environment they are separated by " +
@@ -422,7 +423,7 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.SpoolLimit },
 	},
 	{
-		Name: "tmp_upload_dir", Meta: "PATH", Type: Path, DefaultText: "$TMPDIR, or /tmp", Section: SectionBodies, Since: "0.1",
+		Name: "tmp_upload_dir", Example: `"/var/tmp"`, Meta: "PATH", Type: Path, DefaultText: "$TMPDIR, or /tmp", Section: SectionBodies, Since: "0.1",
 		Gunicorn: "tmp_upload_dir", Check: aDirectory,
 		Doc: "Directory on whose file system the spool lies. The file has no name there. A directory that does not exist " +
 			"is refused.",
@@ -520,20 +521,20 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.GracefulTimeout },
 	},
 	{
-		Name: "drain_delay", Meta: "TIME", Type: Duration, Default: "0s", Section: SectionTimeouts, Since: "0.1", Check: atMostADay,
+		Name: "drain_delay", Example: `"5s"`, Meta: "TIME", Type: Duration, Default: "0s", Section: SectionTimeouts, Since: "0.1", Reloadable: true, Check: atMostADay,
 		Doc: "How long a stop goes on accepting while it says that it is not ready. Seconds, or a duration such as 1m30s. Load balancers that " +
 			"look at `ready_path` have that time to send their clients elsewhere; who comes all the same is served. `graceful_timeout` " +
 			"begins after it.",
 		field: func(s *Settings) any { return &s.DrainDelay },
 	},
 	{
-		Name: "health", Meta: "on|off", Type: Bool, Default: "off", Section: SectionHealth, Since: "0.1", Check: aSwitch,
+		Name: "health", Example: `true`, Meta: "on|off", Type: Bool, Default: "off", Section: SectionHealth, Since: "0.1", Check: aSwitch,
 		Doc: "Answer health checks on the addresses of the application. on or off. With on, GET and HEAD of `live_path` and `ready_path` are " +
 			"answered without a worker, whatever the application has there; see operating.md.",
 		field: func(s *Settings) any { return &s.Health },
 	},
 	{
-		Name: "admin_bind", Meta: "ADDRESS", Type: Addresses, DefaultText: "none", Section: SectionHealth, Since: "0.1", Check: anAddress,
+		Name: "admin_bind", Example: `["127.0.0.1:9000"]`, Meta: "ADDRESS", Type: Addresses, DefaultText: "none", Section: SectionHealth, Since: "0.1", Check: anAddress,
 		Doc: "Where to listen for health checks alone, as in `bind`; repeatable. Nothing of the application is served there. It answers " +
 			"from the start, while the application loads, and to the end of a stop.",
 		field: func(s *Settings) any { return &s.AdminBind },
@@ -551,7 +552,7 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.ReadyPath },
 	},
 	{
-		Name: "control_socket", Meta: "PATH", Type: String, Default: ControlAbstract, Section: SectionControl, Since: "0.1",
+		Name: "control_socket", Example: `"/run/shop.ctl"`, Meta: "PATH", Type: String, Default: ControlAbstract, Section: SectionControl, Since: "0.1",
 		Gunicorn: "control_socket", Check: notEmpty,
 		Doc: "Unix socket on which the server takes orders: a path, abstract or off. It tells of itself there, too. Abstract sockets are no " +
 			"files, and `speyside status` finds them; a socket with a path has mode 0600. Either obeys the user of the server and root alone. When it " +
@@ -559,21 +560,21 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.ControlSocket },
 	},
 	{
-		Name: "pidfile", Flag: "pid", Short: "p", Meta: "PATH", Type: Path, DefaultText: "none", Section: SectionControl, Since: "0.1",
+		Name: "pidfile", Example: `"/run/shop.pid"`, Flag: "pid", Short: "p", Meta: "PATH", Type: Path, DefaultText: "none", Section: SectionControl, Since: "0.1",
 		Gunicorn: "pidfile", Check: notEmpty,
 		Doc: "File that has the pid of the server while it runs. A relative path starts at `chdir`. It is written whole before the application " +
 			"is loaded, and removed at the end. A file with the pid of another process that runs is left alone, and the program exits with code 1.",
 		field: func(s *Settings) any { return &s.PidFile },
 	},
 	{
-		Name: "proc_name", Flag: "name", Short: "n", Meta: "NAME", Type: String, DefaultText: "the application", Section: SectionControl,
+		Name: "proc_name", Example: `"shop"`, Flag: "name", Short: "n", Meta: "NAME", Type: String, DefaultText: "the application", Section: SectionControl,
 		Since: "0.1", Gunicorn: "proc_name", Check: notEmpty,
 		Doc: "Name of this server, by which `speyside status` and the other commands choose it. Where it is given, `top` and `ps` show " +
 			"its first 15 bytes, too.",
 		field: func(s *Settings) any { return &s.ProcName },
 	},
 	{
-		Name: "loglevel", Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",
+		Name: "loglevel", Example: `"warning"`, Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",
 		Reloadable: true, Gunicorn: "loglevel", Check: aLevel,
 		Doc: "Least severe log lines to write: debug, info, warning, error or critical. What the application itself prints or logs " +
 			"is not touched by it.",

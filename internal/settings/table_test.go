@@ -97,3 +97,11 @@ func TestGunicornsFlagsAreSpelledAsThere(t *testing.T) {
 		}
 	}
 }
+
+func TestEverySettingHasAnExample(t *testing.T) {
+	for _, s := range Table() {
+		if value := s.InFile(); s.Name != "config" && (value == `""` || value == "[]") {
+			t.Errorf("%s has neither a default nor an Example", s.Name)
+		}
+	}
+}

@@ -34,61 +34,64 @@ const (
 type Check struct {
 	Says string
 	OK   func(value any) bool
+
+	Words     []string // the only values, where they are words
+	Low, High int      // the range of an int; both 0: it has none
 }
 
 var (
-	aProgram  = Check{"the path or the name of a program", func(value any) bool { return value != "" }}
-	anAddress = Check{"an address such as 127.0.0.1:8000, [::1]:8000 or unix:PATH", func(any) bool { return true }}
-	aLevel    = Check{"one of " + strings.Join(levelNames, ", "), func(any) bool { return true }}
-	notEmpty  = Check{"a text that is not empty", func(value any) bool { return value != "" }}
+	aProgram  = Check{Says: "the path or the name of a program", OK: func(value any) bool { return value != "" }}
+	anAddress = Check{Says: "an address such as 127.0.0.1:8000, [::1]:8000 or unix:PATH", OK: func(any) bool { return true }}
+	aLevel    = Check{Says: "one of " + strings.Join(levelNames, ", "), Words: levelNames, OK: func(any) bool { return true }}
+	notEmpty  = Check{Says: "a text that is not empty", OK: func(value any) bool { return value != "" }}
 
-	aRootPath = Check{"a path that begins with a slash and does not end with one", func(value any) bool {
+	aRootPath = Check{Says: "a path that begins with a slash and does not end with one", OK: func(value any) bool {
 		path := value.(string)
 		return path == "" || path[0] == '/' && path[len(path)-1] != '/'
 	}}
 
-	aCheckPath = Check{"a path that begins with a slash, without a question mark", func(value any) bool {
+	aCheckPath = Check{Says: "a path that begins with a slash, without a question mark", OK: func(value any) bool {
 		path := value.(string)
 		return strings.HasPrefix(path, "/") && !strings.ContainsAny(path, "?# ")
 	}}
 
-	aSwitch = Check{"on or off", func(any) bool { return true }}
-	aWarmup = Check{"paths that begin with a slash, or module:callable", func(value any) bool {
+	aSwitch = Check{Says: "on or off", OK: func(any) bool { return true }}
+	aWarmup = Check{Says: "paths that begin with a slash, or module:callable", OK: func(value any) bool {
 		one, ok := value.(string)
 		return ok && (strings.HasPrefix(one, "/") || strings.Contains(one, ":"))
 	}}
-	aRoute = Check{"a path prefix and what is different there: '/upload/ stream_request=on'", func(any) bool { return true }}
+	aRoute = Check{Says: "a path prefix and what is different there: '/upload/ stream_request=on'", OK: func(any) bool { return true }}
 
-	aDirectory = Check{"a directory that exists", func(value any) bool {
+	aDirectory = Check{Says: "a directory that exists", OK: func(value any) bool {
 		info, err := os.Stat(value.(string))
 		return err == nil && info.IsDir()
 	}}
 	upToAPetabyte = sizeUpTo(1<<50, "1048576GB")
-	atMostADay    = Check{"seconds or a duration such as 1m30s, from 0 to 24h", func(value any) bool {
+	atMostADay    = Check{Says: "seconds or a duration such as 1m30s, from 0 to 24h", OK: func(value any) bool {
 		d := value.(time.Duration)
 		return d >= 0 && d <= 24*time.Hour
 	}}
 )
 
 // aSpan is the life of a worker.
-var aSpan = Check{"seconds or a duration such as 12h, from 0 to 8760h", func(value any) bool {
+var aSpan = Check{Says: "seconds or a duration such as 12h, from 0 to 8760h", OK: func(value any) bool {
 	d := value.(time.Duration)
 	return d >= 0 && d <= 365*24*time.Hour
 }}
 
 // aMemoryLimit refuses a number that is meant in MB: no Python is as small as that.
-var aMemoryLimit = Check{"0 or a size such as 300MB or 2GB, from 1MB to 1048576GB", func(value any) bool {
+var aMemoryLimit = Check{Says: "0 or a size such as 300MB or 2GB, from 1MB to 1048576GB", OK: func(value any) bool {
 	n := value.(int64)
 	return n == 0 || n >= 1<<20 && n <= 1<<50
 }}
 
-var aSwitchInterval = Check{"auto, off, or seconds from 0.00001 to 1", func(value any) bool {
+var aSwitchInterval = Check{Says: "auto, off, or seconds from 0.00001 to 1", OK: func(value any) bool {
 	d := value.(time.Duration)
 	return d == AutoSwitchInterval || d == 0 || d >= 10*time.Microsecond && d <= time.Second
 }}
 
 func sizeUpTo(high int64, text string) Check {
-	return Check{"a number of bytes or a size such as 64kB, 10MB or 1GB, from 0 to " + text, func(value any) bool {
+	return Check{Says: "a number of bytes or a size such as 64kB, 10MB or 1GB, from 0 to " + text, OK: func(value any) bool {
 		return value.(int64) >= 0 && value.(int64) <= high
 	}}
 }
@@ -105,7 +108,7 @@ var (
 )
 
 // aNetwork refuses a network with bits beyond its mask, as gunicorn does: one of the two numbers is mistyped.
-var aNetwork = Check{"addresses, networks such as 10.0.0.0/8 without bits beyond the mask, or *", func(value any) bool {
+var aNetwork = Check{Says: "addresses, networks such as 10.0.0.0/8 without bits beyond the mask, or *", OK: func(value any) bool {
 	text := value.(string)
 	if ip, err := netip.ParseAddr(text); text == "*" || err == nil && ip.Zone() == "" {
 		return true
@@ -114,26 +117,26 @@ var aNetwork = Check{"addresses, networks such as 10.0.0.0/8 without bits beyond
 	return err == nil && network.Masked() == network
 }}
 
-var aSecureHeader = Check{"headers as NAME=VALUE", func(value any) bool {
+var aSecureHeader = Check{Says: "headers as NAME=VALUE", OK: func(value any) bool {
 	name, secure, _ := strings.Cut(value.(string), "=")
 	return name != "" && secure != "" && !strings.ContainsAny(name, " \t:")
 }}
 
 func oneOf(words ...string) Check {
 	last := len(words) - 1
-	return Check{strings.Join(words[:last], ", ") + " or " + words[last], func(value any) bool {
+	return Check{Says: strings.Join(words[:last], ", ") + " or " + words[last], Words: words, OK: func(value any) bool {
 		return slices.Contains(words, value.(string))
 	}}
 }
 
 func between(low, high int) Check {
-	return Check{fmt.Sprintf("an integer from %d to %d", low, high), func(value any) bool {
+	return Check{Says: fmt.Sprintf("an integer from %d to %d", low, high), Low: low, High: high, OK: func(value any) bool {
 		return value.(int) >= low && value.(int) <= high
 	}}
 }
 
 func octalUpTo(high int) Check {
-	return Check{fmt.Sprintf("an integer from 0 to 0o%o", high), between(0, high).OK}
+	return Check{Says: fmt.Sprintf("an integer from 0 to 0o%o", high), High: high, OK: between(0, high).OK}
 }
 
 // levelNames are gunicorn's; the levels are slog's, with one above for critical.

@@ -31,6 +31,7 @@ var outputs = []output{
 	{"python/speyside/_faults.py", makeFaultsPython},
 	{"python/speyside/_version.py", makeVersionPython},
 	{"docs/settings.md", makeSettingsDoc},
+	{"docs/speyside.schema.json", makeSchema},
 	{"docs/errors.md", makeErrorsDoc},
 	{"docs/metrics.md", makeMetricsDoc},
 	{"docs/lifecycle.md", makeLifeDoc("docs/lifecycle.md")},
