@@ -163,6 +163,33 @@ func TestOldestIsTheTimerThatWasSetFirst(t *testing.T) {
 	})
 }
 
+func TestChangedDurationCountsForTimersThatRun(t *testing.T) {
+	l, on := run(t, nil, nil)
+	expired := make(chan string, 4)
+	named := func(name string) expirer { return func(*loop.Class) { expired <- name } }
+	var first, second, stopped loop.Timer
+	var class, other *loop.Class
+	on(func() {
+		class, other = l.NewClass(time.Hour), l.NewClass(time.Millisecond)
+		class.Set(&first, named("first"))
+		class.Set(&second, named("second"))
+		other.Set(&stopped, named("stopped"))
+		other.Change(0)
+		other.Set(&stopped, named("stopped"))
+		class.Change(10 * time.Millisecond)
+	})
+	if a, b := <-expired, <-expired; a != "first" || b != "second" {
+		t.Errorf("%s, then %s", a, b)
+	}
+	on(func() {
+		other.Change(time.Millisecond)
+		other.Set(&stopped, named("set again"))
+	})
+	if name := <-expired; name != "set again" {
+		t.Errorf("%s expired", name)
+	}
+}
+
 func TestGarbageCollectionDoesNotWaitForABusyLoop(t *testing.T) {
 	l, on := run(t, nil, func(p any) { t.Error(p) })
 	r, w := pipe(t)

@@ -44,3 +44,17 @@ func TestTextOfAValueIsTheSameValue(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAReloadCannotChangeIsKeptAndNamed(t *testing.T) {
+	before, after := mustResolve(t, "a -b :1 --backlog 5 --timeout 3"), mustResolve(t, "a -b :2 --timeout 4 --threads 2")
+	kept := after.Keep(before.Settings)
+	if len(kept) != 2 || kept[0] != (Kept{"bind", `["0.0.0.0:1"]`, `["0.0.0.0:2"]`, "--bind"}) || kept[1].Name != "backlog" || kept[1].Source != SourceDefault {
+		t.Errorf("%+v", kept)
+	}
+	if after.Bind[0].Port != 1 || after.Backlog != 5 || after.Source("backlog") != "--backlog" || after.Timeout != 4*time.Second || after.Threads != 2 {
+		t.Errorf("%+v, %+v", after.Settings, after.App)
+	}
+	if again := after.Keep(before.Settings); len(again) != 0 {
+		t.Errorf("%+v", again)
+	}
+}
