@@ -263,7 +263,12 @@ func TestCrashLoopBacksOffAtItsOwnNumbers(t *testing.T) {
 func TestRecordOfADeathTellsWhatWasInHand(t *testing.T) {
 	s := begin(t, "app", func(o *Options) { o.Workers = 1 })
 	pid := s.waitReady(1)[0].pid
-	s.post(s.sample)
+	sampled := make(chan struct{})
+	s.post(func() {
+		defer close(sampled)
+		s.sample()
+	})
+	<-sampled
 	inHand := []Request{{ID: "ab-1", Label: "GET /\x1b[31m", Client: "192.0.2.1", Age: 1500 * time.Millisecond, Thread: 7},
 		{ID: "ab-2", Label: "GET /fresh", Thread: 8, Note: "its client had left"}}
 	s.change(func() { s.inHand = inHand })
