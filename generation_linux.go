@@ -44,12 +44,18 @@ func mostWorkers(workers int) int { return max(2*workers, 16) }
 func numbers(workers int) int { return 2*mostWorkers(workers) + 8 }
 
 // makeLoad looks for everything anew: the interpreter and the directory may be behind symbolic links that now lead elsewhere.
-func (r *Server) makeLoad(number int) (generation.Load, error) {
-	s, err := r.settingsFor(number)
+func (r *Server) makeLoad(number int) (_ generation.Load, err error) {
+	c, err := r.configurationFor(number)
 	if err != nil {
 		return nil, err
 	}
-	python, err := r.python(s.Apps[0])
+	defer func() {
+		if err != nil {
+			_ = c.Close() // it has been killed, and no error says more than the one at hand
+		}
+	}()
+	s := c.Settings
+	python, err := r.pythonFor(c)
 	if err != nil {
 		return nil, err
 	}
@@ -62,9 +68,11 @@ func (r *Server) makeLoad(number int) (generation.Load, error) {
 	}
 	l.segment.Expect(r.workers())
 	l.line = r.front.NewGeneration(l.segment, l)
-	l.arbiter = arbiter.New(l.options(python.Module("boot")))
-	r.log.Debug("python chosen", "path", python.Path, "why", python.Why, "generation", number)
-	r.chosen.Store(&python.Why)
+	options := l.options()
+	options.Python, options.Started, options.Reading, options.Gunicorn = python.started, python.python, python.reading, c.Gunicorn
+	l.arbiter = arbiter.New(options)
+	r.log.Debug("python chosen", "path", python.started[0], "why", python.why, "generation", number)
+	r.chosen.Store(&python.why)
 	r.mu.Lock()
 	r.loads[l] = struct{}{}
 	r.mu.Unlock()
@@ -79,10 +87,10 @@ func switchInterval(d time.Duration) int {
 	return int(d / time.Microsecond)
 }
 
-func (l *load) options(python []string) arbiter.Options {
+func (l *load) options() arbiter.Options {
 	r, s, a := l.server, l.settings, l.settings.Apps[0]
 	return arbiter.Options{
-		Generation: l.number, Python: python, App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,
+		Generation: l.number, App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,
 		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith(s)), Threads: r.threads(s),
 		SwitchInterval: switchInterval(a.SwitchInterval),
 		TimeoutGrace:   a.TimeoutGrace,

@@ -8,11 +8,15 @@ import (
 	"speyside.dev/speyside/internal/settings"
 )
 
-// settingsFor returns the settings of a generation: those of the start for the first one, else what the configuration says now. What cannot
-// change while the server runs stays as it is, and the log names it.
-func (r *Server) settingsFor(number int) (*settings.Settings, error) {
-	if number == 1 || r.reread == nil {
-		return r.settings(), nil
+// configurationFor returns that of a generation: the one of the start for the first, else what is written now. What cannot change while the
+// server runs stays as it is, and the log names it.
+func (r *Server) configurationFor(number int) (*config.Config, error) {
+	if c := r.first; number == 1 {
+		r.first = nil
+		return c, nil
+	}
+	if r.reread == nil {
+		return &config.Config{Settings: r.settings()}, nil
 	}
 	c, err := r.reread()
 	if err != nil {
@@ -26,7 +30,7 @@ func (r *Server) settingsFor(number int) (*settings.Settings, error) {
 		r.log.Warn("setting not changed: that takes a restart, or an upgrade (USR2)", "setting", kept.Name, "is", kept.Is, "wanted", kept.Wanted, "from", kept.Source)
 	}
 	r.tell(c.Notes)
-	return c.Settings, nil
+	return c, nil
 }
 
 // adopt has the settings of the generation that is in service from now on count for the front, too.

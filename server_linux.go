@@ -34,6 +34,7 @@ const probation = 2 * time.Second
 type Server struct {
 	current atomic.Pointer[settings.Settings]
 	reread  func() (*config.Config, error) // the configuration, for a reload
+	first   *config.Config                 // that of the start, until a generation has it
 	file    string                         // of the configuration, at the start; empty: none
 	level   *slog.LevelVar
 	log     *slog.Logger
@@ -46,7 +47,6 @@ type Server struct {
 	spool       *spool.Spool
 	ports       []*os.File
 	front       *front.Front
-	logs        logs
 	reaper      *arbiter.Reaper
 	memory      *arbiter.Memory
 	generations *generation.Succession
@@ -79,6 +79,7 @@ func New(c *config.Config, reread func() (*config.Config, error), started func(S
 	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), reread: reread, level: level, started: started, begun: time.Now(), script: isScript(s.Apps[0].WSGIApp), drain: make(chan struct{}),
 		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
 	r.current.Store(s)
+	r.first = c
 	r.file = c.File
 	r.tell(c.Notes)
 	r.scaled.Store(int32(r.begunWith(s)))
@@ -88,12 +89,10 @@ func New(c *config.Config, reread func() (*config.Config, error), started func(S
 	defer func() {
 		if err != nil {
 			r.close()
+			_ = c.Close() // it has been killed, and no error says more than the one at hand
 		}
 	}()
 	if err := r.openService(); err != nil {
-		return nil, err
-	}
-	if err := r.openLogs(); err != nil {
 		return nil, err
 	}
 	if _, err := r.python(s.Apps[0]); err != nil {
@@ -161,8 +160,7 @@ func (r *Server) threads(s *settings.Settings) int {
 
 // python looks for the interpreter, which a reload may find elsewhere.
 func (r *Server) python(app *settings.App) (interpreter.Interpreter, error) {
-	return interpreter.Find(interpreter.Wanted{Python: app.Python, Venv: app.Venv, Dir: app.Chdir, Program: r.program, Version: settings.Version,
-		Env: os.Getenv})
+	return find(app, r.program)
 }
 
 // requestID is a request's identifier: of this start, and the front's count.
@@ -264,7 +262,6 @@ func (r *Server) urls() []string {
 // close gives back what the server has of its own, after the loops have ended.
 func (r *Server) close() {
 	r.watched.close()
-	r.closeLogs()
 	defer r.managed.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,6 +17,11 @@ func New(*config.Config, func() (*config.Config, error), func(Started)) (*Server
 	return nil, fault.New(fault.PlatformNotSupported, "")
 }
 
+// Execute returns the error that says that this system is not supported.
+func Execute(*config.Execution) (*config.Executed, error) {
+	return nil, fault.New(fault.PlatformNotSupported, "")
+}
+
 // Run returns the error that says that this system is not supported.
 func (r *Server) Run(context.Context) error { return fault.New(fault.PlatformNotSupported, "") }
 
@@ -28,9 +33,6 @@ func (r *Server) ScaleBy(int) {}
 
 // Upgrade does nothing.
 func (r *Server) Upgrade() {}
-
-// ReopenLogs does nothing.
-func (r *Server) ReopenLogs() {}
 
 // Reload does nothing.
 func (r *Server) Reload() {}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"speyside.dev/speyside/internal/config/gunicorn"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
@@ -63,6 +64,8 @@ func commands() []command {
 	return []command{
 		{name: "serve", group: groupServing, summary: "serve an application; what speyside does where no command is named", arguments: "[flags] APP",
 			settings: true, raw: serveCommand},
+		{name: "gunicorn", group: groupServing, summary: "serve as gunicorn would with the same arguments", arguments: "[flags] [APP]",
+			about: gunicorn.Help(), raw: gunicornCommand},
 		{name: "config", group: groupServing, summary: "show every effective value and where it comes from", arguments: "[flags] APP",
 			settings: true, raw: configCommand},
 		{name: "status", group: groupRunning, summary: "show what a server is doing now",

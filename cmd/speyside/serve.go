@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -11,11 +12,23 @@ import (
 	"speyside.dev/speyside"
 	"speyside.dev/speyside/internal/config"
 	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/settings"
 )
 
 // serveCommand serves the application that the arguments name, or checks or shows its configuration.
-func serveCommand(c *call) error {
-	read, err := c.configuration()
+func serveCommand(c *call) error { return c.serve(config.Options{Args: c.args}) }
+
+// gunicornCommand does what gunicorn would with the arguments.
+func gunicornCommand(c *call) error {
+	err := c.serve(config.Options{Args: c.args, Gunicorn: true})
+	if errors.Is(err, settings.ErrHelp) {
+		return c.help()
+	}
+	return err
+}
+
+func (c *call) serve(o config.Options) error {
+	read, err := c.configuration(o)
 	if err != nil {
 		return err
 	}
@@ -33,7 +46,7 @@ func serveCommand(c *call) error {
 
 // configCommand shows the configuration that serve would have.
 func configCommand(c *call) error {
-	read, err := c.configuration()
+	read, err := c.configuration(config.Options{Args: c.args})
 	if err != nil {
 		return err
 	}
@@ -46,17 +59,18 @@ func configCommand(c *call) error {
 
 // configuration returns what reads the configuration, at the start and at each reload. The directory is the one that the program was started in, by
 // its name: after a deployment that moves a symbolic link another one may be there.
-func (c *call) configuration() (func() (*config.Config, error), error) {
+func (c *call) configuration(o config.Options) (func() (*config.Config, error), error) {
 	dir, err := filepath.Abs(".")
 	if err != nil {
 		return nil, fault.New(fault.ConfigurationUnreadable, "finding the current directory: %w", err)
 	}
-	return func() (*config.Config, error) {
-		return config.Read(config.Options{Args: c.args, Env: c.env, Environ: os.Environ(), Dir: dir})
-	}, nil
+	o.Env, o.Environ, o.Dir, o.Execute = c.env, os.Environ(), dir, speyside.Execute
+	return func() (*config.Config, error) { return config.Read(o) }, nil
 }
 
+// show prints the configuration; what has executed it is not needed any more.
 func (c *call) show(configured *config.Config) error {
+	defer configured.Close()
 	if configured.File != "" {
 		fmt.Fprintf(c.stdout, "# %s\n", configured.File)
 	}
@@ -64,6 +78,7 @@ func (c *call) show(configured *config.Config) error {
 }
 
 func (c *call) checked(configured *config.Config) error {
+	defer configured.Close()
 	where := "the command line and the environment"
 	if configured.File != "" {
 		where += ", and " + configured.File
@@ -78,7 +93,7 @@ func serve(c *config.Config, reread func() (*config.Config, error)) error {
 	defer stop()
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTTIN, syscall.SIGTTOU,
-		syscall.SIGUSR1, syscall.SIGUSR2)
+		syscall.SIGUSR2)
 	defer signal.Stop(signals)
 	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -10,6 +10,7 @@ package arbiter
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -41,6 +42,8 @@ type Options struct {
 	Python     []string // the interpreter, and what starts Speyside's boot module in it
 	Started    *Python  // it, started already; nil: Run starts it
 	Reading    *Reading // the configuration that Started has read: whoever takes its place reads it again
+	// Gunicorn has the settings of gunicorn by name, as a JSON object, where the application is to find what it finds there; nil: it is not.
+	Gunicorn   json.RawMessage
 	App        string   // as the user named it
 	Script     bool     // run App as __main__
 	Dir        string   // change there first; empty for the current directory

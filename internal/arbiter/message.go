@@ -2,7 +2,10 @@
 
 package arbiter
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // The orders, in the words of PROTOCOL.md, section 9.
 
@@ -29,7 +32,8 @@ type loadApplication struct {
 	Workers    int      `json:"workers"`
 	Threads    int      `json:"threads"`
 	// SwitchInterval is in microseconds; 0: leave it, -1: adapt it.
-	SwitchInterval int `json:"switch_interval"`
+	SwitchInterval int             `json:"switch_interval"`
+	Gunicorn       json.RawMessage `json:"gunicorn,omitempty"` // its settings by name
 }
 
 type listenGranted struct {

@@ -6,6 +6,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"speyside.dev/speyside/internal/config/gunicorn"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
@@ -33,6 +35,9 @@ type Options struct {
 	Env     func(name string) string // the environment
 	Environ []string                 // the same, NAME=VALUE, to find what is no setting's
 	Dir     string                   // where the program was started; relative paths of files start there
+
+	Gunicorn bool                                // Args are those of gunicorn
+	Execute  func(*Execution) (*Executed, error) // executes a configuration that is written in Python
 }
 
 // Note is something that the operator should know and that ends nothing. Its words are a log line's.
@@ -49,28 +54,47 @@ type Config struct {
 	Notes    []Note
 	Check    bool // nothing is to be served: the configuration was to be checked
 	Print    bool // nothing is to be served: the configuration is to be shown
+
+	Execution *Execution      // of the file, where it is written in Python
+	Executed  *Executed       // what came of it
+	Gunicorn  json.RawMessage // gunicorn's settings by name, in effect, where the application is to find what it finds there
 }
 
 // Read reads the configuration. The error has everything that is wrong with it: see [fault.Each].
 func Read(o Options) (*Config, error) {
-	line, err := settings.ParseFlags(o.Args)
+	w, err := o.arguments()
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Check: line.Check, Print: line.Print}
-	file, err := c.choose(o, line.Given)
+	c := &Config{Check: w.line.Check, Print: w.line.Print}
+	file, err := c.choose(&o, w)
 	if err != nil {
 		return nil, err
 	}
-	var layers []settings.Layer
+	sources := settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir}
+	var values []gunicorn.Value
 	var wrong error
-	if file != nil {
+	switch {
+	case file == nil:
+	case file.isPython():
 		c.File = file.name
-		layers, wrong = file.read()
+		if values, err = c.execute(&o, w, file); err != nil {
+			return nil, err
+		}
+	default:
+		c.File = file.name
+		sources.Files, wrong = file.read()
 	}
 	c.warnOfVariables(o.Environ)
-	c.Settings, err = settings.Resolve(settings.Sources{Flags: line.Given, Env: o.Env, Dir: o.Dir, Files: layers})
-	return c, errors.Join(wrong, err)
+	if !w.inUse() && c.Executed == nil {
+		c.Settings, err = settings.Resolve(sources)
+		return c, errors.Join(wrong, err)
+	}
+	mapping, unmapped := c.mapGunicorn(&o, w, &sources, values)
+	if c.Settings, err = settings.Resolve(sources); err != nil || unmapped != nil || wrong != nil {
+		return c.failed(wrong, unmapped, err)
+	}
+	return c, c.noteGunicorn(mapping, w.gunicorn)
 }
 
 // file is one that has been chosen.
@@ -78,32 +102,49 @@ type file struct {
 	path string // absolute
 	name string // as it is called in messages: as it was written, or found
 	text []byte
+
+	module string // it is no file: what to import
+	python bool   // it is executed
+	found  bool   // nobody named it
 }
 
+// isPython reports whether it is executed.
+func (f *file) isPython() bool { return f.python || f.module != "" }
+
 // choose returns the file that counts: the one that was named, else the first that is there; nil when there is none.
-func (c *Config) choose(o Options, flags settings.Layer) (*file, error) {
-	named := strings.TrimSpace(o.Env("SPEYSIDE_CONFIG"))
-	if given, ok := flags["config"]; ok {
-		named = given.Texts[len(given.Texts)-1]
+func (c *Config) choose(o *Options, w *written) (*file, error) {
+	name := strings.TrimSpace(o.Env("SPEYSIDE_CONFIG"))
+	if given, ok := w.line.Given["config"]; ok {
+		name = given.Texts[len(given.Texts)-1]
 	}
-	switch named {
+	if name == "" {
+		name = named(w.fromEnv)
+	}
+	switch name {
 	case settings.ConfigOff:
 		return nil, nil
 	case "":
-		return c.find(o.Dir)
+		return c.find(o)
 	}
-	f, err := open(o.Dir, named)
+	f, err := o.inPython(name, w)
+	if f == nil && err == nil {
+		f, err = open(o.Dir, name)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.ConfigurationUnreadable, "there is no file %s", named).WithHint("the directory is %s.", o.Dir)
+		return nil, fault.New(fault.ConfigurationUnreadable, "there is no file %s", name).WithHint("the directory is %s.", o.Dir)
 	}
 	return f, err
 }
 
 // find looks for the files by their names.
-func (c *Config) find(dir string) (*file, error) {
+func (c *Config) find(o *Options) (*file, error) {
 	var chosen *file
-	for _, name := range []string{ownFile, projectFile, gunicornFile} {
-		f, err := open(dir, name)
+	names := []string{ownFile, projectFile, gunicornFile}
+	if o.Gunicorn {
+		names = []string{gunicornFile}
+	}
+	for _, name := range names {
+		f, err := open(o.Dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -113,6 +154,7 @@ func (c *Config) find(dir string) (*file, error) {
 		switch {
 		case name == projectFile && !hasTable(f.text, "tool", "speyside"):
 		case chosen == nil:
+			f.found, f.python = true, name == gunicornFile
 			chosen = f
 		default:
 			c.Notes = append(c.Notes, Note{Text: "configuration passed over", Fields: []any{"file", name, "for", chosen.name}})

@@ -141,10 +141,13 @@ type Line struct {
 	Given Layer
 	Check bool // --check-config: say what is wrong with the configuration, and serve nothing
 	Print bool // --print-config: show every effective value, and serve nothing
+	// Foreign are the flags of another server, one argument for each with its value.
+	Foreign []string
 }
 
-// ParseFlags reads a command line, without the program's name. The error is ErrHelp, ErrVersion, or an occurrence of fault.Usage.
-func ParseFlags(args []string) (*Line, error) {
+// ParseFlags reads a command line, without the program's name, on which flags of other servers may stand, too. The error is ErrHelp,
+// ErrVersion, or an occurrence of fault.Usage.
+func ParseFlags(args []string, foreign ...Foreign) (*Line, error) {
 	flags := pflag.NewFlagSet("speyside", pflag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
@@ -161,6 +164,7 @@ func ParseFlags(args []string) (*Line, error) {
 			flags.VarP(flagTexts{&texts[i], setting.Meta}, setting.FlagName(), setting.Short, setting.Summary())
 		}
 	}
+	addForeign(flags, line, foreign)
 	err := flags.Parse(withValues(args))
 	switch {
 	case err != nil:
@@ -261,10 +265,8 @@ func (s *Settings) finish(dir string) error {
 	if s.LivePath == s.ReadyPath {
 		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
 	}
-	for _, path := range []*string{&s.PidFile, &s.AccessLog} {
-		if *path != "" && *path != Standard {
-			*path = absolute(app.Chdir, *path)
-		}
+	if s.PidFile != "" {
+		s.PidFile = absolute(app.Chdir, s.PidFile)
 	}
 	if err := s.finishBind("bind", s.Bind, nil); err != nil {
 		return err

@@ -8,6 +8,54 @@ import (
 	"speyside.dev/speyside/internal/config/gunicorn"
 )
 
+// makeGunicornDoc writes the table of gunicorn's settings into a page that is otherwise written by hand.
+func makeGunicornDoc(path string) func(root string) ([]byte, error) {
+	return intoPage(path, "<!-- settings -->\n", "<!-- end of settings -->\n", gunicornTable)
+}
+
+func gunicornTable() string {
+	var b strings.Builder
+	b.WriteString("Generated from `internal/config/gunicorn/rows.go`.\n")
+	section := ""
+	for _, row := range gunicorn.Table() {
+		if row.Section != section {
+			section = row.Section
+			fmt.Fprintf(&b, "\n### %s\n\n| setting | flag | gunicorn's default | here | |\n|---|---|---|---|---|\n", section)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.Name, inCode(row.Flags), gunicornDefault(&row), becomes(&row), row.Why)
+	}
+	return b.String()
+}
+
+func inCode(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return "`" + strings.Join(words, "` `") + "`"
+}
+
+func gunicornDefault(row *gunicorn.Row) string {
+	switch {
+	case row.DefaultText != "":
+		return row.DefaultText
+	case row.Default == "" || row.Kind == gunicorn.Function:
+		return ""
+	}
+	return "`" + strings.ReplaceAll(row.Default, "|", "\\|") + "`"
+}
+
+// becomes says what becomes of a setting, with where to read on.
+func becomes(row *gunicorn.Row) string {
+	text := string(row.Treatment)
+	if row.Treatment == gunicorn.Refused {
+		text = "**refused**"
+	}
+	for _, ours := range row.Ours {
+		text += fmt.Sprintf(" [%s](settings.md#%s)", ours, ours)
+	}
+	return text
+}
+
 // makeGunicornJSON writes the facts of the table for the test that compares them with gunicorn itself.
 func makeGunicornJSON(string) ([]byte, error) {
 	type fact struct {

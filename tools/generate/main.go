@@ -35,6 +35,7 @@ var outputs = []output{
 	{"docs/errors.md", makeErrorsDoc},
 	{"docs/metrics.md", makeMetricsDoc},
 	{"docs/lifecycle.md", makeLifeDoc("docs/lifecycle.md")},
+	{"docs/migrating-gunicorn.md", makeGunicornDoc("docs/migrating-gunicorn.md")},
 	{"tests/python/gunicorn_settings.json", makeGunicornJSON},
 }
 

@@ -196,3 +196,14 @@ func (p *parser) usage(format string, args ...any) *fault.Error {
 	}
 	return fault.New(fault.Usage, "%s", what).WithHint("docs/migrating-gunicorn.md lists gunicorn's flags; speyside --help those of Speyside itself.")
 }
+
+// Flags are gunicorn's, for settings.ParseFlags.
+func Flags() []settings.Foreign {
+	var flags []settings.Foreign
+	for _, row := range Table() {
+		if len(row.Flags) > 0 {
+			flags = append(flags, settings.Foreign{Names: row.Flags, Value: row.takesValue()})
+		}
+	}
+	return flags
+}

@@ -62,7 +62,7 @@ func (m *mapper) class() {
 		if n == 1 {
 			n, source = greenThreads, class.given.Source
 		}
-		m.note(&row, class, "", fmt.Sprintf("%s is %d threads for each worker here, and nothing is monkey-patched; `threads` says how many", name, n))
+		m.note(adapted, &row, class, "", fmt.Sprintf("%s is %d threads for each worker here, and nothing is monkey-patched; threads says how many", name, n))
 	case name == "asgi" || strings.HasPrefix(name, "uvicorn.") || strings.HasPrefix(name, "uvicorn_worker."):
 		m.refuseClass(class, "serve an ASGI application with an ASGI server; a WSGI application with worker_class gthread")
 		return
@@ -102,6 +102,6 @@ func (m *mapper) cuts(threaded bool) {
 	if f, ok := m.found["timeout"]; ok {
 		source = f.given.Source
 	}
-	m.mapped.Notes = append(m.mapped.Notes, Note{Setting: "timeout", Source: source, Ours: "timeout",
+	m.mapped.Notes = append(m.mapped.Notes, Note{Event: adapted, Setting: "timeout", Source: source, Ours: "timeout",
 		Why: fmt.Sprintf("a request that takes longer than %d s is answered with 504 here, which gunicorn does with sync alone; 0 lets it go on", m.number("timeout"))})
 }

@@ -11,6 +11,7 @@ import (
 
 // Note is what an operator should know of a value that was taken otherwise than gunicorn takes it, or not at all.
 type Note struct {
+	Event   string          // what has become of it
 	Setting string          // gunicorn's name
 	Source  settings.Source // of the value
 	Why     string
@@ -27,6 +28,12 @@ type Mapping struct {
 
 	CheckConfig, PrintConfig bool // it is to be looked at, not served
 }
+
+// The events of notes.
+const (
+	ignored = "setting ignored"
+	adapted = "setting adapted"
+)
 
 // byDefault is the source of what gunicorn has where nothing is given.
 const byDefault settings.Source = "gunicorn's default"
@@ -95,7 +102,7 @@ func (m *mapper) take(layer int, v *Value) {
 // honour does with one value what its row says.
 func (m *mapper) honour(row *Row, f found) {
 	if row.Kind != Function {
-		m.mapped.Values[row.Name] = asJSON(f.value)
+		m.mapped.Values[row.Name] = asJSON(row, f.value)
 	}
 	switch row.Treatment {
 	case Refused:
@@ -104,7 +111,7 @@ func (m *mapper) honour(row *Row, f found) {
 		}
 	case Ignored:
 		if !row.isDefault(f.value) && row.Kind != Function {
-			m.note(row, f, "", "ignored: "+row.Why)
+			m.note(ignored, row, f, "", strings.TrimSuffix(strings.ReplaceAll(lowerFirst(row.Why), "`", ""), "."))
 		}
 	case Same, Mapped:
 		m.set(row, f)
@@ -127,8 +134,8 @@ func (m *mapper) set(row *Row, f found) {
 		}
 		return
 	}
-	if f.value == nil {
-		return // gunicorn's word for not given
+	if f.value == nil || len(row.Ours) == 0 {
+		return // gunicorn's word for not given; or Python does it
 	}
 	texts, note := row.texts(f.value)
 	if len(texts) == 0 && row.Name == "bind" {
@@ -142,7 +149,7 @@ func (m *mapper) set(row *Row, f found) {
 	}
 	m.put(f.layer, row.Ours[0], f.given.Source, texts...)
 	if note != "" {
-		m.note(row, f, row.Ours[0], note)
+		m.note(adapted, row, f, row.Ours[0], note)
 	}
 }
 
@@ -151,14 +158,14 @@ func (m *mapper) put(layer int, ours string, source settings.Source, texts ...st
 	m.mapped.Layers[layer][ours] = settings.Given{Texts: texts, Source: source}
 }
 
-func (m *mapper) note(row *Row, f found, ours, why string) {
-	m.mapped.Notes = append(m.mapped.Notes, Note{Setting: row.Name, Source: f.given.Source, Ours: ours, Why: why})
+func (m *mapper) note(event string, row *Row, f found, ours, why string) {
+	m.mapped.Notes = append(m.mapped.Notes, Note{Event: event, Setting: row.Name, Source: f.given.Source, Ours: ours, Why: why})
 }
 
 // refuse says what stands in the way of a start, and what to do.
 func (m *mapper) refuse(row *Row, f found, instead string) {
 	m.errs = append(m.errs, fault.New(fault.GunicornRefused, "%s is %s (from %s), which Speyside does not do", row.Name, shown(f.given), f.given.Source).
-		WithHint("%s", strings.ToLower(instead[:1])+instead[1:]))
+		WithHint("%s", lowerFirst(instead)))
 }
 
 // shown is a value in a message.
@@ -169,10 +176,15 @@ func shown(v *Value) string {
 	return string(v.JSON)
 }
 
-// asJSON is a value that Python can be told.
-func asJSON(value any) any {
-	if c, ok := value.(class); ok {
-		return c.repr
+// asJSON is a value that Python can be told; what Python alone can have it has from the file.
+func asJSON(row *Row, value any) any {
+	switch value := value.(type) {
+	case class:
+		return nil
+	case string:
+		if number, err := strconv.ParseInt(value, 10, 64); row.Kind == Account && err == nil {
+			return number
+		}
 	}
 	return value
 }

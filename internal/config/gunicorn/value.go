@@ -21,7 +21,7 @@ type Value struct {
 	Source settings.Source // such as gunicorn.conf.py:7, or --workers
 }
 
-// class stands for a value that is a class, or what makes one.
+// class stands for a value that Python alone can have: a class, or what makes one.
 type class struct{ repr string }
 
 // read returns the value in the form that gunicorn gives it: nil for None, else a string, int64, bool, []string, map[string]any or
@@ -47,7 +47,7 @@ func (r *Row) read(v *Value) (any, error) {
 		return value, nil
 	case Dict:
 		if v.Type == "dict" && v.JSON == nil {
-			return map[string]any{v.Repr: nil}, nil // what is in it no row asks for
+			return class{v.Repr}, nil // Python has it, and no row asks what is in it
 		}
 	case Switch, Count:
 		if b, ok := value.(bool); ok && r.Kind == Count {
