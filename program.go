@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // program returns the path that this program was started by. Its directory may lead through symbolic links, which are looked
@@ -44,3 +45,6 @@ func sameFile(a, b string) bool {
 	other, err := os.Stat(b)
 	return err == nil && os.SameFile(one, other)
 }
+
+// isScript reports whether app is a file to run, rather than a name to import.
+func isScript(app string) bool { return strings.HasSuffix(app, ".py") && !strings.Contains(app, ":") }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -280,6 +279,3 @@ func (r *Server) close() {
 		r.log.Error("cleanup failed", "error", err)
 	}
 }
-
-// isScript reports whether app is a file to run, rather than a name to import.
-func isScript(app string) bool { return strings.HasSuffix(app, ".py") && !strings.Contains(app, ":") }

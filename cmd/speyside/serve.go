@@ -83,7 +83,10 @@ func (c *call) checked(configured *config.Config) error {
 	if configured.File != "" {
 		where += ", and " + configured.File
 	}
-	fmt.Fprintf(c.stdout, "the configuration is right: %s\n", where)
+	if err := speyside.Check(configured); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.stdout, "the configuration is right, and %s loads: %s\n", configured.Settings.Apps[0].WSGIApp, where)
 	return nil
 }
 

@@ -24,7 +24,7 @@ func Help() string {
 	b.WriteString("\nOther:\n")
 	WriteHelp(&b, "  -h, --help", "show this help")
 	WriteHelp(&b, "  -v, --version", "show the version")
-	WriteHelp(&b, "      --check-config", "say everything that is wrong with the configuration, and end")
+	WriteHelp(&b, "      --check-config", "say everything that is wrong with the configuration, load the application, and end")
 	WriteHelp(&b, "      --print-config", "show every effective value and where it comes from, and end")
 	b.WriteString("\nEach flag is also an environment variable: SPEYSIDE_WORKERS=2 is --workers 2.\n" +
 		"Times are seconds, or such as 1m30s.\n")
