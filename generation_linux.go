@@ -90,7 +90,9 @@ func switchInterval(d time.Duration) int {
 func (l *load) options() arbiter.Options {
 	r, s, a := l.server, l.settings, l.settings.Apps[0]
 	return arbiter.Options{
-		Generation: l.number, App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,
+		Generation: l.number, Occasion: l.occasion(), WorkersBefore: int(r.told.Swap(int32(r.workers()))),
+		Ending: func() bool { return r.generations.Current() == l.number }, Interrupted: r.interrupted.Load,
+		App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,
 		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith(s)), Threads: r.threads(s),
 		SwitchInterval: switchInterval(a.SwitchInterval),
 		TimeoutGrace:   a.TimeoutGrace,
@@ -113,6 +115,13 @@ func (l *load) options() arbiter.Options {
 			r.generations.Traceback(l.number, text)
 		},
 	}
+}
+
+func (l *load) occasion() string {
+	if l.number == 1 {
+		return arbiter.OccasionStart
+	}
+	return arbiter.OccasionReload
 }
 
 // ready is called when all workers are.
@@ -159,6 +168,22 @@ func (l *load) requests(told func([]arbiter.Request)) func([]dispatch.InHand) {
 			requests = append(requests, l.request(h))
 		}
 		told(requests)
+	}
+}
+
+// inService calls do with the generation in service, if there is one.
+func (r *Server) inService(do func(*load)) {
+	number := r.generations.Current()
+	r.mu.Lock()
+	var found *load
+	for l := range r.loads {
+		if l.number == number {
+			found = l
+		}
+	}
+	r.mu.Unlock()
+	if found != nil {
+		do(found)
 	}
 }
 

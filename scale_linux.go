@@ -39,6 +39,8 @@ func (r *Server) scaleTo(workers int) (before int, err error) {
 	}
 	r.log.Info("workers scaled", "workers", workers, "before", before, "by", fmt.Sprintf("%+d", workers-before))
 	r.scaled.Store(int32(workers))
+	r.told.Store(int32(workers))
+	r.inService(func(l *load) { l.arbiter.Scaled(workers) })
 	r.generations.Scale(workers)
 	return before, nil
 }

@@ -54,10 +54,12 @@ type Server struct {
 	upgrade     upgrade
 	activated   map[int]*listen.Listener // that a service manager has opened
 
-	scaled  atomic.Int32           // how many workers there should be
-	chosen  atomic.Pointer[string] // why the interpreter of the newest generation is the one
-	alone   atomic.Bool            // the application is a script that serves in its own process
-	scaling sync.Mutex
+	scaled      atomic.Int32           // how many workers there should be
+	chosen      atomic.Pointer[string] // why the interpreter of the newest generation is the one
+	told        atomic.Int32           // how many workers the newest generation was told that there will be; 0 before the first
+	interrupted atomic.Bool            // INT, rather than TERM, has ended it
+	alone       atomic.Bool            // the application is a script that serves in its own process
+	scaling     sync.Mutex
 
 	drainOnce sync.Once
 	drain     chan struct{}

@@ -23,6 +23,12 @@ type stopping struct {
 // Drain has Run answer what was accepted and return. It does not wait, and may be called more than once.
 func (r *Server) Drain() { r.drainOnce.Do(func() { close(r.drain) }) }
 
+// Interrupt drains as [Server.Drain] does, and has the hooks of workers know that the server was interrupted.
+func (r *Server) Interrupt() {
+	r.interrupted.Store(true)
+	r.Drain()
+}
+
 // awaitStop ends the server in the way it is asked to.
 func (r *Server) awaitStop(ctx, alive context.Context) {
 	select {

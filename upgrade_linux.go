@@ -2,12 +2,14 @@ package speyside
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"speyside.dev/speyside/internal/arbiter"
 	"speyside.dev/speyside/internal/fault"
@@ -32,8 +34,25 @@ type upgrade struct {
 	done        bool               // it has taken over
 }
 
+// hookPatience is how long a hook may take that comes before an upgrade.
+const hookPatience = 30 * time.Second
+
 // Upgrade starts the program anew, as it is on disk now, and has it take over when it serves. It does not wait; what became of it is logged.
 func (r *Server) Upgrade() {
+	r.inService(func(l *load) {
+		go func() {
+			ctx, cancel := context.WithTimeout(context.Background(), hookPatience)
+			defer cancel()
+			if !l.arbiter.PrepareExec(ctx) {
+				r.upgradeFailed(errors.New("the hook pre_exec raised, as the line above says"))
+				return
+			}
+			r.beginUpgrade()
+		}()
+	})
+}
+
+func (r *Server) beginUpgrade() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if why := r.mayNotUpgrade(); why != "" {

@@ -30,6 +30,8 @@
 #define SPY_CONFIGURATION_MALFORMED "SPY0031" /* the configuration is malformed */
 #define SPY_SETTING_UNKNOWN "SPY0032" /* the configuration has a setting that there is not */
 #define SPY_CONFIGURATION_FAILED "SPY0040" /* the configuration file could not be executed */
+#define SPY_HOOK_FAILED "SPY0041" /* a hook of the configuration raised an exception */
+#define SPY_WORKER_HOOK_FAILED "SPY0042" /* a hook of the configuration raised an exception in a worker */
 #define SPY_GUNICORN_REFUSED "SPY0050" /* a setting of gunicorn is in use that Speyside does not honour */
 #define SPY_VENV_UNUSABLE "SPY0070" /* the virtual environment cannot be used */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */

@@ -41,6 +41,7 @@ func do(args []string, env func(string) string, stdout, stderr io.Writer) error 
 // server is what signals do something to.
 type server interface {
 	Drain()
+	Interrupt()
 	Reload()
 	ScaleBy(more int)
 	Upgrade()
@@ -65,6 +66,9 @@ func relay(ctx context.Context, signals <-chan os.Signal, server server, stop fu
 				server.ScaleBy(-1)
 			case sig == syscall.SIGUSR2:
 				server.Upgrade()
+			case sig == syscall.SIGINT:
+				draining = true
+				server.Interrupt()
 			default:
 				draining = true
 				server.Drain()

@@ -62,6 +62,7 @@ type told struct {
 func newTold() told { return told{make(chan struct{}, 9), make(chan struct{}, 9), make(chan int, 9)} }
 
 func (t told) Drain()           { t.drained <- struct{}{} }
+func (t told) Interrupt()       { t.Drain() }
 func (t told) Reload()          { t.reloaded <- struct{}{} }
 func (t told) ScaleBy(more int) { t.scaled <- more }
 func (t told) Upgrade()         {}

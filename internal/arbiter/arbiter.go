@@ -42,19 +42,22 @@ type Options struct {
 	Python     []string // the interpreter, and what starts Speyside's boot module in it
 	Started    *Python  // it, started already; nil: Run starts it
 	Reading    *Reading // the configuration that Started has read: whoever takes its place reads it again
-	// Gunicorn has the settings of gunicorn by name, as a JSON object, where the application is to find what it finds there; nil: it is not.
-	Gunicorn   json.RawMessage
-	App        string   // as the user named it
-	Script     bool     // run App as __main__
-	Dir        string   // change there first; empty for the current directory
-	PythonPath []string // put on sys.path
-	ScriptName string   // SCRIPT_NAME of every environ
-	Boot       string   // of this start: what identifiers of requests begin with
-	Warmup     []string // what each worker does before it claims
-	Preload    string   // "off": each worker loads the application; "on": the zygote does; "auto": so unless its import leaves threads and the like
-	Workers    int
-	Numbers    int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
-	Threads    int
+	// Gunicorn is a JSON object: the value in effect of each of gunicorn's settings, for the hooks of its configuration; nil when it is not the one to be
+	// like. Hooks are called in the zygote, and in the workers.
+	Gunicorn      json.RawMessage
+	Occasion      string   // why it is loaded, for the hooks: OccasionStart or OccasionReload
+	WorkersBefore int      // how many there should have been until now; 0 for none
+	App           string   // as the user named it
+	Script        bool     // run App as __main__
+	Dir           string   // change there first; empty for the current directory
+	PythonPath    []string // put on sys.path
+	ScriptName    string   // SCRIPT_NAME of every environ
+	Boot          string   // of this start: what identifiers of requests begin with
+	Warmup        []string // what each worker does before it claims
+	Preload       string   // "off": each worker loads the application; "on": the zygote does; "auto": so unless its import leaves threads and the like
+	Workers       int
+	Numbers       int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
+	Threads       int
 	// SwitchInterval of Python's threads, in microseconds; 0: leave it, -1: adapt it.
 	SwitchInterval int
 	Segment        *os.File
@@ -65,6 +68,8 @@ type Options struct {
 	Memory         *Memory // nil: nobody knows whom the kernel kills
 	Log            *slog.Logger
 
+	// Ending reports that the server ends with this generation; Interrupted that it was interrupted, rather than told to end.
+	Ending, Interrupted func() bool
 	// Listen answers a script's make_server. It may take its time, and is asked again when the script is run again.
 	Listen func(host string, port int) (Listener, error)
 	// Listeners returns what there is to listen on when a worker is spawned.
@@ -99,6 +104,13 @@ type Options struct {
 	Traceback func(text string)
 }
 
+// Why an application is loaded. A zygote that takes the place of one that died loads it for neither.
+const (
+	OccasionStart  = "start"
+	OccasionReload = "reload"
+	occasionAgain  = "again"
+)
+
 // Arbiter keeps one application's zygote and workers alive.
 type Arbiter struct {
 	options  Options
@@ -110,17 +122,20 @@ type Arbiter struct {
 	letters  letters
 
 	// What follows belongs to the goroutine of Run.
-	zygote     *zygote   // nil while there is none
-	places     []place   // by worker number
-	restarts   backoff   // of the zygote
-	restarting bool      // a new zygote is due
-	wasLoaded  bool      // the application was there once: failures from then on are retried
-	deferred   *Loaded   // to be told when the first worker has loaded it
-	allReady   bool      // that many workers as there should be have been ready at once
-	renewing   *worker   // the one whose successor is on its way
-	weary      []*worker // that are to be renewed after it
-	counted    counts    // what Counted was told
+	zygote     *zygote    // nil while there is none
+	places     []place    // by worker number
+	restarts   backoff    // of the zygote
+	begun      bool       // a zygote has been told to load
+	restarting bool       // a new zygote is due
+	wasLoaded  bool       // the application was there once: failures from then on are retried
+	deferred   *Loaded    // to be told when the first worker has loaded it
+	allReady   bool       // that many workers as there should be have been ready at once
+	renewing   *worker    // the one whose successor is on its way
+	weary      []*worker  // that are to be renewed after it
+	counted    counts     // what Counted was told
+	preparing  func(bool) // told the answer to PrepareExec; nil when it is not asked
 	draining   bool
+	hurried    bool // what has hooks has been given its last moment
 	done       bool
 	result     error
 	unrecorded map[*worker]struct{} // that are dead, and of which not all is known yet

@@ -32,7 +32,11 @@ func (a *Arbiter) drainWorker(w *worker) {
 		return
 	}
 	w.ordered = true
-	if err := w.control.send(bare{"DrainWorker"}); err != nil {
+	a.orderDrain(w, drainWorker{Type: "DrainWorker", Interrupted: a.draining && a.byInterrupt()})
+}
+
+func (a *Arbiter) orderDrain(w *worker, order drainWorker) {
+	if err := w.control.send(order); err != nil {
 		a.log.Debug("worker did not take an order", "worker", w.number, "pid", w.pid, "error", err)
 	}
 }
@@ -57,6 +61,7 @@ func (a *Arbiter) settle() {
 		a.order(z, bare{"StopScript"})
 	default:
 		z.ending = true
+		a.endService(z)
 		z.control.dismiss()
 	}
 }
@@ -80,9 +85,12 @@ func (a *Arbiter) killLate() {
 	a.kill()
 }
 
-// kill ends everything at once.
+// kill ends everything at once. The zygote of a configuration with hooks has a moment to call those that come at the end.
 func (a *Arbiter) kill() {
 	a.draining = true
+	if a.hurry() {
+		return
+	}
 	for _, at := range a.places {
 		if at.worker != nil {
 			at.worker.ordered = true

@@ -40,6 +40,7 @@ func (z *fakeZygote) run() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP)
 	say(3, map[string]any{"type": "ZygoteBooted"})
 	load, _ := hear(3)
+	z.note(load)
 	if load["type"] == "ReadConfiguration" {
 		say(3, map[string]any{"type": "ConfigurationRead", "file": load["file"]})
 		readings, _ := os.OpenFile(os.Getenv("FAKE_READINGS"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
@@ -86,9 +87,12 @@ func (z *fakeZygote) does(what string) bool {
 func (z *fakeZygote) obey() {
 	for {
 		order, files := hear(3)
+		z.note(order)
 		switch order["type"] {
 		case nil:
 			os.Exit(0)
+		case "PrepareExec":
+			say(3, map[string]any{"type": "ExecPrepared", "failed": z.does("refuses-exec")})
 		case "StopScript":
 			if z.does("alone") {
 				continue
@@ -98,6 +102,8 @@ func (z *fakeZygote) obey() {
 		case "SpawnWorker":
 			number := int(order["worker"].(float64))
 			switch {
+			case z.does("hook-raises") || z.does("hook-raises-later") && number > 1:
+				say(3, map[string]any{"type": "SpawnFailed", "worker": number, "code": "SPY0041", "text": "conf.py:3: pre_fork() raised"})
 			case z.does("alone"):
 				go z.beWorker(number, files[0])
 			case z.does("lies"):
@@ -107,6 +113,25 @@ func (z *fakeZygote) obey() {
 			}
 		}
 	}
+}
+
+// note writes down an order, for tests that look at what was ordered.
+func (z *fakeZygote) note(order map[string]any) {
+	path := os.Getenv("FAKE_ORDERS")
+	if path == "" || order["type"] == "SpawnWorker" {
+		return
+	}
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer file.Close()
+	said := "end"
+	if order["type"] != nil {
+		text, _ := json.Marshal(order)
+		said = string(text)
+	}
+	_, _ = file.WriteString(said + "\n")
 }
 
 func (z *fakeZygote) spawn(number int, files []*os.File) {
@@ -171,7 +196,14 @@ func fakeWorker() {
 			if order["type"] == nil {
 				os.Exit(0)
 			}
+			if order["quick"] == true {
+				os.Exit(0)
+			}
 			if strings.Contains(app, "does-not-drain") {
+				go func() {
+					order, _ := hear(3)
+					orders <- order
+				}()
 				continue
 			}
 		}

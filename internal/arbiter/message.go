@@ -33,7 +33,20 @@ type loadApplication struct {
 	Threads    int      `json:"threads"`
 	// SwitchInterval is in microseconds; 0: leave it, -1: adapt it.
 	SwitchInterval int             `json:"switch_interval"`
-	Gunicorn       json.RawMessage `json:"gunicorn,omitempty"` // its settings by name
+	Occasion       string          `json:"occasion"`
+	WorkersBefore  int             `json:"workers_before"`
+	Gunicorn       json.RawMessage `json:"gunicorn,omitempty"`
+}
+
+type drainWorker struct {
+	Type        string `json:"type"`
+	Interrupted bool   `json:"interrupted,omitempty"` // the server was
+	Quick       bool   `json:"quick,omitempty"`       // without finishing anything
+}
+
+type workersScaled struct {
+	Type    string `json:"type"`
+	Workers int    `json:"workers"`
 }
 
 type listenGranted struct {
@@ -86,6 +99,7 @@ type fact struct {
 	Requests   int    `json:"requests"`
 	Slot       uint32 `json:"slot"`
 	Filling    uint32 `json:"filling"`
+	Failed     bool   `json:"failed"`
 	Stack      string `json:"stack"`
 	Configuration
 }

@@ -173,11 +173,24 @@ func (a *Arbiter) spawnFailed(z *zygote, f fact) {
 		a.zygoteMisspoke(z, "SpawnFailed out of place")
 		return
 	}
-	a.log.Error("worker not spawned", "worker", w.number, "error", line(f.Text))
+	if f.Traceback != "" && a.options.Traceback != nil && !a.draining {
+		a.options.Traceback(lines(f.Traceback))
+	}
 	a.places[w.number].worker = nil
 	w.dead = true
 	w.control.close()
 	_ = w.stacks.Close()
+	switch {
+	case f.Code != "" && !a.allReady: // a hook before the fork
+		a.unfit(w, applicationFailed(f))
+		a.settle()
+		return
+	case f.Code != "":
+		err := applicationFailed(f)
+		a.log.Error("worker not spawned", "worker", w.number, "error", err, "code", err.Fault.Code)
+	default:
+		a.log.Error("worker not spawned", "worker", w.number, "error", line(f.Text))
+	}
 	a.delay(w.number, firstDelay)
 }
 

@@ -82,8 +82,16 @@ func (a *Arbiter) loadOrder() loadApplication {
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
 		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation, Boot: a.options.Boot,
 		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
-		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn,
+		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
 	}
+}
+
+func (a *Arbiter) occasion() string {
+	if a.begun {
+		return occasionAgain
+	}
+	a.begun = true
+	return a.options.Occasion
 }
 
 func cannotStart(python string, err error) *fault.Error {
@@ -149,6 +157,8 @@ func (a *Arbiter) zygoteSaid(z *zygote, f fact) {
 		a.spawnFailed(z, f)
 	case "WorkerReaped":
 		a.workerReaped(f)
+	case "ExecPrepared":
+		a.execPrepared(!f.Failed)
 	case "DrainWanted":
 		if a.options.Script {
 			a.drain()
@@ -246,6 +256,7 @@ func (a *Arbiter) zygoteDied(z *zygote) {
 		return
 	}
 	a.zygote = nil
+	a.execPrepared(true)
 	a.dismissUnknown(z)
 	switch {
 	case a.draining || z.ended:

@@ -224,6 +224,23 @@ var (
 			"is not there. To serve without it might be worse than not to serve, so nothing has been started. The message names the setting and " +
 			"the line or flag that it comes from, the hint what to do instead; settings with which nothing is lost are ignored.",
 	})
+	// HookFailed: a hook of the configuration raised.
+	HookFailed = declare(Fault{
+		Code: "SPY0041", Name: "HookFailed", Whose: Operator, Exit: ExitConfiguration,
+		Text: "a hook of the configuration raised an exception",
+		Hint: "the traceback above ends in the line that raised.",
+		About: "A hook of gunicorn.conf.py that is called beside the front raised, or called sys.exit. on_starting, when_ready, pre_fork, and " +
+			"nworkers_changed end the start, on_reload and pre_fork a reload, after which the generation before goes on, and pre_exec an upgrade. " +
+			"While the server serves, what child_exit, nworkers_changed, pre_fork and on_exit raise is logged; no worker is forked without pre_fork.",
+	})
+	// WorkerHookFailed: a hook of the configuration raised in a worker.
+	WorkerHookFailed = declare(Fault{
+		Code: "SPY0042", Name: "WorkerHookFailed", Whose: Operator, Exit: ExitImport,
+		Text: "a hook of the configuration raised an exception in a worker",
+		Hint: "the traceback above ends in the line that raised.",
+		About: "A hook of gunicorn.conf.py that is called in a worker raised, or called sys.exit. post_fork and post_worker_init end the worker, " +
+			"and the start or the reload when no full set of workers has been ready; pre_request is answered with 500; what the others raise is logged.",
+	})
 	// ForwardedInvalid: a trusted proxy sent headers that cannot be believed.
 	ForwardedInvalid = declare(Fault{
 		Code: "SPY0013", Name: "ForwardedInvalid", Whose: Operator, Status: 400,

@@ -87,6 +87,12 @@ SETTING_UNKNOWN: Final = "SPY0032"
 # The configuration file could not be executed.
 CONFIGURATION_FAILED: Final = "SPY0040"
 
+# A hook of the configuration raised an exception.
+HOOK_FAILED: Final = "SPY0041"
+
+# A hook of the configuration raised an exception in a worker.
+WORKER_HOOK_FAILED: Final = "SPY0042"
+
 # A setting of gunicorn is in use that Speyside does not honour.
 GUNICORN_REFUSED: Final = "SPY0050"
 

@@ -105,7 +105,7 @@ def _serve(origin: Origin, orders: Orders, load: Order) -> int:
         text = f"{sys.executable} cannot import Speyside's extension: {error}"
         raise Failure(_faults.EXTENSION_MISSING, text) from error
     try:
-        return zygote.run(orders.channel, load)
+        return zygote.run(orders.channel, load, orders.configuration)
     except zygote.LeftBehind:
         origin.begin_again(load, orders.reading)
 

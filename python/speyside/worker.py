@@ -16,12 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from speyside import _gateway, loader, report, stacks, streams, warmup
 from speyside.channel import Channel, Order
 from speyside.failure import Failure, trimmed
 from speyside.loader import Application
+
+if TYPE_CHECKING:
+    from speyside.gunicorn.member import Member
 
 ORPHAN_GRACE = 10.0  # seconds that a request may go on when the front is gone and nobody waits for it
 
@@ -35,14 +38,33 @@ class Worker:
         self.channel = channel
         self.warmup: Sequence[str] = ()
         self.base: Mapping[str, object] = {}
+        self.member: Member | None = None
         self.requests = 0
         self.draining = False
 
+    def begin(self, start: Start) -> None:
+        """Take over what a worker begins with."""
+        self.warmup, self.base, self.member = start.warmup, start.base, start.member
+        if self.member is not None:
+            self.member.retire = self.drain
+        self.drain_on_terminate()
+
     def interrupt(self, order: Order) -> None:
         """Raise RequestTimeout in the thread of a request, and say where it stood."""
+        if self.member is not None:
+            self.member.abort()
         slot, filling = order.number("slot"), order.number("filling")
         stack = stacks.interrupt(slot, filling)
         self.channel.send("RequestInterrupted", worker=self.number, slot=slot, filling=filling, stack=stack)
+
+    def obey_drain(self, order: Order) -> None:
+        """Drain, because the front wants it."""
+        if self.member is not None and order.flag("interrupted"):
+            self.member.interrupt()
+        self.drain()
+        if self.member is not None and order.flag("quick"):
+            self.member.exit(self.requests)
+            vanish(0)
 
     def drain(self) -> None:
         """Claim nothing more; what was started is finished. May be called in a signal handler."""
@@ -63,6 +85,8 @@ class Worker:
             warmup.run(self.warmup, application, self.base)
         except Failure as failure:
             self.channel.send("WarmupFailed", worker=self.number, **failure.fact())
+            if self.member is not None:
+                self.member.exit(0)
             vanish(1)
 
     def ready(self) -> None:
@@ -72,6 +96,8 @@ class Worker:
     def drained(self) -> None:
         """State that nothing is claimed and nothing runs any more."""
         self.channel.send("WorkerDrained", worker=self.number, requests=self.requests)
+        if self.member is not None:
+            self.member.exit(self.requests)
 
 
 class SingleWorker(Worker):
@@ -121,7 +147,7 @@ class SingleWorker(Worker):
                     time.sleep(ORPHAN_GRACE)
                     vanish(0)
                 elif order.type == "DrainWorker":
-                    self.drain()
+                    self.obey_drain(order)
                 elif order.type == "InterruptRequest":
                     self.interrupt(order)
 
@@ -188,8 +214,9 @@ class ThreadedWorker(Worker):
                 if order is None:
                     poll.unregister(descriptor)
                     deadline = time.monotonic() + ORPHAN_GRACE
-                if order is None or order.type == "DrainWorker":
                     self.drain()
+                elif order.type == "DrainWorker":
+                    self.obey_drain(order)
                 elif order.type == "InterruptRequest":
                     self.interrupt(order)
 
@@ -201,14 +228,19 @@ class Start(NamedTuple):
     threads: int
     warmup: Sequence[str]  # targets
     base: Mapping[str, object]  # a base environ
+    member: Member | None = None  # the hooks of a configuration
 
 
-def load(start: Start, channel: Channel, name: str) -> Application:
-    """Load the application in this worker; one that cannot says so and ends."""
+def prepare(start: Start, channel: Channel, name: str, application: Application | None) -> Application:
+    """Return what to serve; None has to be loaded here, and a worker that cannot says so and ends."""
     try:
-        return loader.load(name)
+        if start.member is not None:
+            return start.member.prepare(lambda: loader.load(name))
+        return application if application is not None else loader.load(name)
     except Failure as failure:
         channel.send("LoadFailed", worker=start.number, **failure.fact())
+        if start.member is not None:
+            start.member.exit(0)
         vanish(1)
 
 
@@ -220,20 +252,20 @@ def work(start: Start, channel: Channel, application: Application) -> NoReturn:
     except BaseException as error:  # the process ends here, and never in the stack of the zygote or of a script
         tell_failed(error, start.number)
         _gateway.stop()
+        if start.member is not None:
+            start.member.exit(0)
     leave(status)
 
 
 def _work(start: Start, channel: Channel, application: Application) -> int:
     if start.threads > 1:
         threaded = ThreadedWorker(start.number, channel, start.threads, application)
-        threaded.warmup, threaded.base = start.warmup, start.base
-        threaded.drain_on_terminate()
+        threaded.begin(start)
         status = threaded.run()
         threaded.drained()
         return status
     single = SingleWorker(start.number, channel)
-    single.warmup, single.base = start.warmup, start.base
-    single.drain_on_terminate()
+    single.begin(start)
     single.listen()
     single.serve(application)
     single.drained()

@@ -12,12 +12,18 @@ import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from speyside import _gateway, environs, leftovers, loader, report, stacks, worker
 from speyside.channel import Channel, Order
+from speyside.failure import Failure
 from speyside.files import FileWrapper
 from speyside.loader import Application
+
+if TYPE_CHECKING:
+    from speyside.gunicorn.facades import Worker as Facade
+    from speyside.gunicorn.master import Master
+    from speyside.gunicorn.reader import Configuration
 
 
 class Load(NamedTuple):
@@ -34,6 +40,9 @@ class Load(NamedTuple):
     warmup: list[str]
     preload: str
     switch_interval: int  # in microseconds; 0: leave it, -1: adapt it
+    occasion: str  # `start` of the server, `reload`, or `again` after the death of a zygote
+    workers_before: int  # the number of workers until now; 0 for none
+    gunicorn: dict[str, object] | None  # its settings, where it is the one to be like
 
 
 class Child(NamedTuple):
@@ -49,6 +58,7 @@ class Zygote:
     def __init__(self, channel: Channel, load: Load) -> None:
         self.channel = channel
         self.load = load
+        self.master: Master | None = None
         self._children: dict[int, Child] = {}  # by pidfd
 
     def wanted(self, host: str, port: int) -> tuple[str, int]:
@@ -93,6 +103,8 @@ class Zygote:
                         return order is not None
                     if order.type == "SpawnWorker":
                         self._spawn(order, application, extra, poll)
+                    elif self.master is not None:
+                        self._tell(order, self.master)
 
     def join(self, extra: Mapping[str, object]) -> worker.SingleWorker:
         """Be the worker ourselves: wait for the order to spawn it, and answer with our own pid."""
@@ -121,22 +133,47 @@ class Zygote:
         number = order.number("worker")
         if len(order.descriptors) != 2:
             return
+        facade: Facade | None = None
         try:
+            if self.master is not None:
+                facade = self.master.before_fork()
             pid = os.fork()
         except OSError as error:
             order.close()
             self.channel.send("SpawnFailed", worker=number, errno=error.errno, text=error.strerror)
             return
+        except Failure as failure:
+            order.close()
+            self.channel.send("SpawnFailed", worker=number, **failure.fact())
+            return
         if pid == 0:
-            self._be_worker(order, number, application, extra)
+            self._be_worker(order, number, application, extra, facade)
         order.close()
+        if self.master is not None and facade is not None:
+            self.master.forked(facade, pid)
         watch = os.pidfd_open(pid)
         self._children[watch] = Child(number, pid)
         poll.register(watch, select.POLLIN)
         self.channel.send("WorkerSpawned", worker=number, pid=pid)
 
+    def _tell(self, order: Order, master: Master) -> None:
+        """Do what concerns the hooks of a configuration."""
+        if order.type == "WorkersScaled":
+            master.scaled(order.number("workers"))
+        elif order.type == "PrepareExec":
+            self.channel.send("ExecPrepared", failed=not master.before_exec())
+        elif order.type == "ReopenLogs":
+            master.reopen()
+        elif order.type == "EndService":
+            master.end_service()
+
     def _be_worker(
-        self, order: Order, number: int, application: Application | None, extra: Mapping[str, object]
+        self,
+        order: Order,
+        number: int,
+        application: Application | None,
+        extra: Mapping[str, object],
+        facade: Facade | None,
     ) -> NoReturn:
         try:
             self.channel.close()
@@ -144,11 +181,10 @@ class Zygote:
                 os.close(watch)
             stacks.install(order.descriptors[1])
             base = self._configure(order, self.load.threads, self.load.workers, extra)
-            start = worker.Start(number, self.load.threads, self.load.warmup, base)
+            member = self.master.member(facade) if self.master is not None and facade is not None else None
+            start = worker.Start(number, self.load.threads, self.load.warmup, base, member)
             channel = Channel(order.descriptors[0])
-            if application is None:
-                application = worker.load(start, channel, self.load.app)
-            worker.work(start, channel, application)
+            worker.work(start, channel, worker.prepare(start, channel, self.load.app, application))
         finally:
             os._exit(1)
 
@@ -170,6 +206,8 @@ class Zygote:
         except ChildProcessError:
             status, peak = -1, 0  # somebody else has asked: nobody knows
         self.channel.send("WorkerReaped", worker=child.worker, pid=child.pid, status=status, peak=peak)
+        if self.master is not None:
+            self.master.reaped(child.pid)
 
 
 class LeftBehind(Exception):  # noqa: N818 - it is no error
@@ -198,9 +236,45 @@ def attach(descriptors: Sequence[int]) -> None:
     _gateway.attach(segment, spool, rest[:ports], rest[ports:])
 
 
-def run(channel: Channel, order: Order) -> int:
+def run(channel: Channel, order: Order, configuration: Configuration | None) -> int:
     """Load the application as ordered, and obey until the end; return the exit status, or raise Failure."""
-    load = Load(
+    load = _load(order)
+    worker.ignore_signals()
+    attach(order.descriptors)
+    zygote = Zygote(channel, load)
+    if load.script:
+        # Before the script's directory is on sys.path: a grp.py of the user's is not for what we import.
+        from speyside import script
+
+        loader.prepare_path(load.pythonpath, load.chdir, load.app)
+        return script.Script(zygote).run()
+    master = zygote.master = _master(load, configuration)
+    loader.prepare_path(load.pythonpath, load.chdir)
+    if master is not None:
+        master.set_up(load.workers, load.workers_before or None)
+    application = load_once(load) if load.preload != "off" else None
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, worker.nothing)
+    if master is not None:
+        master.start(load.occasion, application)
+    zygote.loaded(application, alone=False)
+    zygote.fork_workers(application, {})
+    if master is not None:
+        master.end()
+    return 0
+
+
+def _master(load: Load, configuration: Configuration | None) -> Master | None:
+    """Return the hooks of a configuration, where gunicorn is the one to be like."""
+    if load.gunicorn is None:
+        return None
+    from speyside.gunicorn import master
+
+    return master.Master(load.gunicorn, configuration, load.app)
+
+
+def _load(order: Order) -> Load:
+    return Load(
         order.text("app"),
         order.flag("script"),
         order.text("chdir"),
@@ -212,20 +286,7 @@ def run(channel: Channel, order: Order) -> int:
         order.texts("warmup"),
         order.text("preload"),
         order.number("switch_interval"),
+        order.text("occasion"),
+        order.number("workers_before"),
+        gunicorn if isinstance(gunicorn := order.fields.get("gunicorn"), dict) else None,
     )
-    worker.ignore_signals()
-    attach(order.descriptors)
-    zygote = Zygote(channel, load)
-    if load.script:
-        # Before the script's directory is on sys.path: a grp.py of the user's is not for what we import.
-        from speyside import script
-
-        loader.prepare_path(load.pythonpath, load.chdir, load.app)
-        return script.Script(zygote).run()
-    loader.prepare_path(load.pythonpath, load.chdir)
-    application = load_once(load) if load.preload != "off" else None
-    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, worker.nothing)
-    zygote.loaded(application, alone=False)
-    zygote.fork_workers(application, {})
-    return 0

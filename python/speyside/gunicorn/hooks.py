@@ -1,14 +1,20 @@
 """gunicorn's hooks: which there are, how many arguments each takes, and those of a configuration.
 
-Most callers need find. A hook is a function, or text that says where one is (`package.module.function`).
+Most callers need find, and Hooks, which calls them. A hook is a function, or text that says where one is
+(`package.module.function`).
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import traceback
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
+
+from speyside import report
+from speyside.failure import Failure, internal, summary, trimmed
 
 ANY = -1
 ARGUMENTS = {
@@ -88,3 +94,49 @@ def _imported(name: str, spelled: str) -> object:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise Unfit(name, f"{name} is {spelled!r}, which is not there: {error}") from error
+
+
+class Hooks:
+    """The hooks of a configuration. One that is not there is called all the same, and does nothing."""
+
+    def __init__(self, found: Mapping[str, Hook], file: str) -> None:
+        self._found = found
+        self._file = file
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is this hook."""
+        return name in self._found
+
+    def call(self, name: str, code: str, *arguments: object) -> None:
+        """Call a hook on which the start depends; what it raises is a Failure with this code."""
+        try:
+            self._call(name, arguments)
+        except BaseException as error:  # also SystemExit: nothing of it is to get past the hook
+            raise Failure(code, self._said(name, error), cause=error) from error
+
+    def ask(self, name: str, *arguments: object) -> None:
+        """Call a hook whose exception is the caller's."""
+        self._call(name, arguments)
+
+    def tell(self, name: str, code: str, *arguments: object) -> bool:
+        """Call a hook that is told something; what it raises is logged. Return whether it raised nothing."""
+        try:
+            self._call(name, arguments)
+        except BaseException as error:
+            fields = {"hook": name, "pid": os.getpid(), "code": code}
+            report.record("ERROR", "hook failed", trimmed(error), **fields, error=self._said(name, error))
+            return False
+        return True
+
+    def _call(self, name: str, arguments: tuple[object, ...]) -> None:
+        hook = self._found.get(name)
+        if hook is not None:
+            hook.call(*arguments[: hook.arguments])
+
+    def _said(self, name: str, error: BaseException) -> str:
+        """Return `file:line: hook() raised …`, the line in the user's own file."""
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not internal(frame.filename)]
+        own = [frame for frame in frames if os.path.abspath(frame.filename) == self._file] or frames
+        at = f"{own[-1].filename}:{own[-1].lineno}: " if own else ""
+        what = f"called sys.exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {summary(error)}"
+        return f"{at}{name}() {what}"
