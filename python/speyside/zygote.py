@@ -100,6 +100,7 @@ class Zygote:
                 else:
                     order = self.channel.receive()
                     if order is None or order.type == "StopScript":
+                        self._reap_all(poll)
                         return order is not None
                     if order.type == "SpawnWorker":
                         self._spawn(order, application, extra, poll)
@@ -196,6 +197,12 @@ class Zygote:
         if interval > 0:
             sys.setswitchinterval(interval / 1e6)
         return bases[0] if bases else {}
+
+    def _reap_all(self, poll: select.poll) -> None:
+        """Reap who has ended, before the zygote does: the front may have seen it first."""
+        for descriptor, _ in poll.poll(0):
+            if descriptor in self._children:
+                self._reap(descriptor)
 
     def _reap(self, watch: int) -> None:
         child = self._children.pop(watch)
