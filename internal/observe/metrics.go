@@ -17,6 +17,7 @@ const (
 	Replies503Total
 	Replies504Total
 	RepliesCutTotal
+	AccessLinesLostTotal
 	Connections
 	ConnectionsIdle
 	RequestsWaiting
@@ -61,6 +62,8 @@ var descriptions = [metricCount]Description{
 	Replies503Total: {"replies_503_total", Counter, "replies", "Replies with 503 that the server gave: there was no room, or no time left before a stop."},
 	Replies504Total: {"replies_504_total", Counter, "replies", "Replies with 504: the application did not answer in time."},
 	RepliesCutTotal: {"replies_cut_total", Counter, "replies", "Replies that had begun and were not completed; the client could see that."},
+	AccessLinesLostTotal: {"access_lines_lost_total", Counter, "lines",
+		"Lines of the access log that were not written: they came faster than they could be, or the file took no more."},
 	Connections:     {"connections", Gauge, "connections", "Connections of clients that are open."},
 	ConnectionsIdle: {"connections_idle", Gauge, "connections", "Connections that are between two requests."},
 	RequestsWaiting: {"requests_waiting", Gauge, "connections", "Connections that wait for a slot: all are in use."},
