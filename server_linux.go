@@ -46,6 +46,7 @@ type Server struct {
 	spool       *spool.Spool
 	ports       []*os.File
 	front       *front.Front
+	logs        logs
 	reaper      *arbiter.Reaper
 	memory      *arbiter.Memory
 	generations *generation.Succession
@@ -94,6 +95,9 @@ func New(c *config.Config, reread func() (*config.Config, error), started func(S
 		}
 	}()
 	if err := r.openService(); err != nil {
+		return nil, err
+	}
+	if err := r.openLogs(); err != nil {
 		return nil, err
 	}
 	if _, err := r.python(s.Apps[0]); err != nil {
@@ -263,6 +267,7 @@ func (r *Server) urls() []string {
 // close gives back what the server has of its own, after the loops have ended.
 func (r *Server) close() {
 	r.watched.close()
+	r.closeLogs()
 	defer r.managed.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()

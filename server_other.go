@@ -34,5 +34,8 @@ func (r *Server) ScaleBy(int) {}
 // Upgrade does nothing.
 func (r *Server) Upgrade() {}
 
+// ReopenLogs does nothing.
+func (r *Server) ReopenLogs() {}
+
 // Reload does nothing.
 func (r *Server) Reload() {}

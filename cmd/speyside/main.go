@@ -45,9 +45,10 @@ type server interface {
 	Reload()
 	ScaleBy(more int)
 	Upgrade()
+	ReopenLogs()
 }
 
-// relay obeys signals: INT or TERM drains, an INT while it drains stops at once, and so does QUIT at any time; HUP reloads, USR2 upgrades. TTIN is
+// relay obeys signals: INT or TERM drains, an INT while it drains stops at once, and so does QUIT at any time; HUP reloads, USR2 upgrades, USR1 opens the log files anew. TTIN is
 // one worker more, TTOU one fewer.
 func relay(ctx context.Context, signals <-chan os.Signal, server server, stop func()) {
 	for draining := false; ; {
@@ -64,6 +65,8 @@ func relay(ctx context.Context, signals <-chan os.Signal, server server, stop fu
 				server.ScaleBy(1)
 			case sig == syscall.SIGTTOU:
 				server.ScaleBy(-1)
+			case sig == syscall.SIGUSR1:
+				server.ReopenLogs()
 			case sig == syscall.SIGUSR2:
 				server.Upgrade()
 			case sig == syscall.SIGINT:

@@ -55,17 +55,20 @@ func TestErrorWithoutFaultIsPrintedWithoutCode(t *testing.T) {
 
 // told is a server that notes what it is told.
 type told struct {
-	drained, reloaded chan struct{}
-	scaled            chan int
+	drained, reloaded, reopened chan struct{}
+	scaled                      chan int
 }
 
-func newTold() told { return told{make(chan struct{}, 9), make(chan struct{}, 9), make(chan int, 9)} }
+func newTold() told {
+	return told{make(chan struct{}, 9), make(chan struct{}, 9), make(chan struct{}, 9), make(chan int, 9)}
+}
 
 func (t told) Drain()           { t.drained <- struct{}{} }
 func (t told) Interrupt()       { t.Drain() }
 func (t told) Reload()          { t.reloaded <- struct{}{} }
 func (t told) ScaleBy(more int) { t.scaled <- more }
 func (t told) Upgrade()         {}
+func (t told) ReopenLogs()      { t.reopened <- struct{}{} }
 
 func TestFirstSignalDrainsAndAnInterruptAfterItStops(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
@@ -102,6 +105,15 @@ func TestHangupReloads(t *testing.T) {
 	<-server.reloaded
 	signals <- syscall.SIGHUP
 	<-server.reloaded
+}
+
+func TestUserSignalOneReopensLogs(t *testing.T) {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	signals, server := make(chan os.Signal), newTold()
+	go relay(ctx, signals, server, stop)
+	signals <- syscall.SIGUSR1
+	<-server.reopened
 }
 
 func TestTTINAndTTOUScale(t *testing.T) {

@@ -63,6 +63,18 @@ func (e *Exchange) Age() time.Duration { return time.Duration(e.port.loop.Clock.
 // Thread is the kernel's number of the thread that has the request; the worker's word.
 func (e *Exchange) Thread() int { return int(e.port.segment.Slot(e.slot).Thread) }
 
+// Doer is the worker that has or had the request, its process and its generation; worker is -1 where none has claimed it.
+func (e *Exchange) Doer() (worker, pid, generation int) {
+	segment := e.port.segment
+	if worker = e.worker; e.produced == 0 && !e.done {
+		state := segment.State(e.slot)
+		if worker = state.Worker(); state.Kind() == wire.StateFilled || worker >= segment.Workers {
+			return -1, 0, 0
+		}
+	}
+	return worker, segment.Pid(worker), segment.Generation
+}
+
 // Receiver is the connection that waits for the reply; nil when it has left.
 func (e *Exchange) Receiver() Receiver { return e.receiver }
 

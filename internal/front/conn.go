@@ -5,6 +5,7 @@ package front
 import (
 	"syscall"
 
+	"speyside.dev/speyside/internal/accesslog"
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/http1"
@@ -68,6 +69,11 @@ type conn struct {
 	sent     int   // bytes sent of what is pending
 	bodyLeft int64 // bytes the reply may still have; -1 for any number
 	ended    bool  // the last chunk is sent
+
+	entry    *entry // what the access log will say of the request in hand; nil: nothing, or there is no access log
+	began    int64  // when the first byte of the request came
+	status   int    // of the reply; 0 before it has begun
+	bodySent int64  // bytes of its body, without what is left of the piece in hand
 
 	interim []byte // of interim replies that the client has not taken yet; the final one waits for that
 	rest    *rest  // of a reply whose exchange is over
@@ -186,7 +192,7 @@ func (c *conn) Admitted() {
 }
 
 // Failed implements [dispatch.Receiver]. Who watches the time of requests logs those that have used it up.
-func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
+func (c *conn) Failed(e *dispatch.Exchange, why *fault.Fault) {
 	if why == fault.QueueTimedOut {
 		c.crowdedOut(why)
 		return
@@ -194,15 +200,22 @@ func (c *conn) Failed(_ *dispatch.Exchange, why *fault.Fault) {
 	if why != fault.RequestTimedOut {
 		c.lane.options.Log.Error("request failed", "id", c.identifier(), "why", why.Text, "request", string(c.label[:c.labelLen]), "code", why.Code)
 	}
+	c.ledger(e)
 	c.exchange, c.streamed = nil, false
+	outcome := accesslog.Cut
+	if why == fault.RequestTimedOut {
+		outcome = accesslog.TimedOut
+	}
 	switch {
 	case c.composed == 0:
 		c.refuse(why.Status, http1.Reason(why.Status)+"\n")
 	case c.framing.Chunked || c.bodyLeft >= 0:
 		c.lane.values[observe.RepliesCutTotal]++
+		c.told(c.status, c.bodySent, outcome)
 		c.close() // the client sees the reply incomplete
 	default:
 		c.lane.values[observe.RepliesCutTotal]++
+		c.told(c.status, c.bodySent, outcome)
 		c.reset()
 	}
 }
@@ -243,6 +256,7 @@ func (c *conn) refuse(status int, text string) {
 	clock := &c.lane.loop.Clock
 	reply := http1.AppendError(c.lane.errors[:0], status, text, clock.Date(), c.lane.options.Server, c.head.HeadOnly)
 	c.lane.values.CountReply(status)
+	c.toldRefused(status, text)
 	_, _ = c.transport.Write(reply) // a client that does not even take this is not worth waiting for
 	c.hangUp()
 }
@@ -308,6 +322,7 @@ func (c *conn) close() {
 	if c.phase == phaseClosed {
 		return
 	}
+	c.toldLeft()
 	if c.exchange != nil || c.phase == phaseSlot {
 		c.withdraw("gone")
 	}

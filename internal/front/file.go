@@ -29,6 +29,7 @@ type rest struct {
 	file     *dispatch.File
 	extent   *spool.Extent // of the spool, when it is there
 	whole    int64         // bytes of it
+	body     int64         // those that are of the body: what is parked has its framing, too
 	cut      bool          // the reply is incomplete even with it
 	copied   bool          // by reading and writing
 	helped   bool          // a helper uses file and socket
@@ -61,7 +62,7 @@ func (c *conn) sendRest(file *dispatch.File, cut bool) {
 	if c.bodyLeft >= 0 {
 		c.bodyLeft -= file.Left
 	}
-	c.rest = &rest{file: file, whole: file.Left, cut: cut}
+	c.rest = &rest{file: file, whole: file.Left, body: file.Left, cut: cut}
 	c.phase = phaseFile
 	c.timer.Stop() // what it ran for is over: the request has been started, and its body is not wanted any more
 	if file.Left == 0 {
@@ -212,6 +213,7 @@ func (c *conn) restSent() {
 	r := c.rest
 	c.lane.options.Log.Debug("file sent", "bytes", r.whole, "copied", r.copied, "parked", r.extent != nil,
 		"request", string(c.label[:c.labelLen]))
+	c.bodySent += r.body
 	c.dropRest()
 	c.conclude(r.cut)
 }

@@ -40,6 +40,7 @@ type Options struct {
 	ReadyPath     string
 	Line          dispatch.Bounds // what waits for a worker is held to
 	Server        string          // the Server field's value
+	AccessLog     *AccessLog      // nil: there is none
 	// Identify returns the identifier of a request by its number, as logs and applications have it; nil: the number.
 	Identify func(uint64) string
 	Log      *slog.Logger
@@ -81,7 +82,7 @@ func New(options Options, spool *spool.Spool, bells []int) (*Front, error) {
 }
 
 // Configure has other options count from now on, for what waits already as well. Those that are about what was made with the front stay as they were:
-// InMemory, Connections, LivePath, ReadyPath, Server, Identify and Log.
+// InMemory, Connections, LivePath, ReadyPath, Server, AccessLog, Identify and Log.
 func (f *Front) Configure(options Options) {
 	routes := newRoutes(options.RootPath, options.Routes, options.Rest)
 	for _, l := range f.lanes {
@@ -101,6 +102,9 @@ func (f *Front) Run() error {
 			err = fmt.Errorf("event loop: %w", e)
 			f.Stop()
 		}
+	}
+	for _, l := range f.lanes {
+		l.closeLogbook()
 	}
 	return errors.Join(err, f.closeLanes(), f.closeListeners())
 }

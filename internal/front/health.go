@@ -113,6 +113,7 @@ func (c *conn) answerCheck() bool {
 	if !framing.NoBody {
 		out = append(out, text...)
 	}
+	c.toldCheck(&reply, framing)
 	n, errno := c.transport.Write(out)
 	switch {
 	case errno != 0 || n < len(out): // it does not take its answers

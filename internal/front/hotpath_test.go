@@ -3,12 +3,17 @@
 package front_test
 
 import (
+	"log/slog"
 	"net"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
+	"speyside.dev/speyside/internal/accesslog"
 	"speyside.dev/speyside/internal/front"
+	"speyside.dev/speyside/internal/observe"
 	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/wire"
 )
@@ -88,6 +93,39 @@ func TestHotPathBehindAProxyDoesNotAllocate(t *testing.T) {
 	c := w.clients(32)
 	c.request = []byte(proxied)
 	c.countAllocations()
+}
+
+func TestHotPathWithAnAccessLogDoesNotAllocate(t *testing.T) {
+	for _, format := range []string{"combined", "%(h)s %(U)s %({X-A}i)s %({Content-Type}o)s %(D)08d"} {
+		t.Run(format, func(t *testing.T) {
+			w := startWith(t, 1, 1, func(o *front.Options) { o.AccessLog = accessLog(t, format, filepath.Join(t.TempDir(), "log")) })
+			w.work(0, fixed)
+			w.clients(32).countAllocations()
+		})
+	}
+}
+
+func BenchmarkHotPathWithAnAccessLog(b *testing.B) {
+	w := startWith(b, 1, 1, func(o *front.Options) { o.AccessLog = accessLog(b, "combined", filepath.Join(b.TempDir(), "log")) })
+	w.work(0, fixed)
+	c := w.clients(32)
+	c.round()
+	b.ReportAllocs()
+	b.ResetTimer()
+	for n := 0; n < b.N; n += len(c.fds) {
+		c.round()
+	}
+}
+
+// accessLog opens one, and closes it when the front has ended.
+func accessLog(t testing.TB, text, path string) *front.AccessLog {
+	t.Helper()
+	format, err := accesslog.Compile(text)
+	check(t, err)
+	sink, err := observe.OpenSink("access log", path, slog.New(slog.DiscardHandler))
+	check(t, err)
+	t.Cleanup(func() { sink.Close(10 * time.Second) })
+	return &front.AccessLog{Format: format, Sink: sink, Boot: "0000beef"}
 }
 
 func (c *clients) countAllocations() {

@@ -55,6 +55,7 @@ type lane struct {
 
 	keepAlive, header, body, send, abandon, linger, idle, retry, scan *loop.Class
 
+	logbook  *logbook // nil: there is no access log
 	refused  refused
 	limits   http1.Limits
 	trusting http1.Limits // of peers that are trusted proxies
@@ -75,6 +76,7 @@ func newLane(f *Front, bell int) (*lane, error) {
 		return nil, err
 	}
 	l.scan = dispatch.NewScan(l.loop)
+	l.logbook = newLogbook(l, f.options.AccessLog)
 	l.keepAlive = l.loop.NewClass(f.options.KeepAlive)
 	l.header = l.loop.NewClass(f.options.HeaderTimeout)
 	l.body = l.loop.NewClass(f.options.BodyTimeout)

@@ -46,12 +46,15 @@ func (c *conn) Park(e *dispatch.Exchange) {
 		return
 	}
 	c.lane.parking.full = false
+	body, sent := -(c.sentOfBody() - c.bodySent), c.sentOfBody()
 	for n := range e.Pending() {
-		c.parts(e, n, &c.bodyLeft)
+		_, bytes := c.parts(e, n, &c.bodyLeft)
+		body += int64(len(bytes))
 	}
+	c.bodySent = sent
 	c.exchange, c.phase, c.interim = nil, phaseFile, nil
 	c.rest = &rest{file: &dispatch.File{Descriptor: c.lane.front.spool.Descriptor(), At: extent.At(), Left: extent.Length},
-		extent: extent, whole: extent.Length, cut: e.Cut(), copied: true}
+		extent: extent, whole: extent.Length, body: body, cut: e.Cut(), copied: true}
 	e.Release()
 }
 

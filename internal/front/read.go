@@ -67,6 +67,9 @@ func (c *conn) receive(p []byte) (int, bool) {
 // came takes down what a read of up to size bytes has brought.
 func (c *conn) came(n, size int, errno unix.Errno) (int, bool) {
 	c.received += int64(n)
+	if c.began == 0 {
+		c.began = c.lane.loop.Clock.Nanos
+	}
 	switch {
 	case errno == unix.EAGAIN:
 		c.readable = false
@@ -112,6 +115,7 @@ func (c *conn) readHead() bool {
 	}
 	if err != nil {
 		c.lane.port.Cancel(e)
+		c.noticePart(memory)
 		c.malformed(err)
 		return false
 	}
@@ -161,6 +165,7 @@ func (c *conn) readHeadGathered() bool {
 				err = c.begin(g.input, headLen)
 			}
 			if err != nil {
+				c.noticePart(g.input)
 				c.malformed(err)
 				return false
 			}
@@ -378,8 +383,11 @@ func (c *conn) submit(e *dispatch.Exchange, inline int, intake *dispatch.Body) {
 	r.ID, r.Timeout = c.lane.front.nextID.Add(1), c.route.Timeout
 	c.facts = http1.RequestFacts{Minor: c.head.Minor, HeadOnly: c.head.HeadOnly, KeepAlive: c.head.KeepAlive}
 	c.lane.values[observe.RequestsTotal]++
+	if c.entry != nil {
+		c.entry.id = r.ID
+	}
 	c.exchange, c.phase = e, phaseReply
-	c.composed, c.sent, c.ended = 0, 0, false
+	c.composed, c.sent, c.ended, c.bodySent = 0, 0, false, 0
 	e.Submit(r, c)
 	c.awaitStart()
 }
@@ -390,6 +398,9 @@ func (c *conn) begin(head []byte, headLen int) *http1.Error {
 	c.check = c.lane.options.checkOf(c.head.Path.Of(head))
 	c.setLabel(head)
 	err := c.findOrigin(head)
+	if c.lane.logbook != nil {
+		c.notice(head, true)
+	}
 	c.route = c.lane.routes.find(c.head.Path.Of(head), c.head.Escaped, c.root(head))
 	return err
 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"speyside.dev/speyside/internal/accesslog"
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/observe"
@@ -57,6 +58,7 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 	// What follows a body that is not read to its end cannot be told from it.
 	c.facts.KeepAlive = c.facts.KeepAlive && !c.streamed && c.mayStay()
 	c.framing = http1.Frame(c.facts, &reply)
+	c.status = from.Code
 	c.bodyLeft = -1
 	if reply.HasLength {
 		c.bodyLeft = reply.Length
@@ -66,6 +68,9 @@ func (c *conn) compose(e *dispatch.Exchange) bool {
 		c.lane.options.Server)
 	c.composed = len(head)
 	copy(e.Headroom()[dispatch.Room-len(head):], head)
+	if c.entry != nil {
+		c.noticeReply(e)
+	}
 	return true
 }
 
@@ -190,6 +195,7 @@ func (c *conn) account(e *dispatch.Exchange, n int) {
 		}
 		c.sent -= size
 		c.bodyLeft = left
+		c.bodySent += int64(len(body))
 		consumed++
 	}
 	all := consumed == e.Pending()
@@ -219,6 +225,7 @@ func (c *conn) conclude(cut bool) {
 		c.reset()
 		return
 	}
+	c.told(c.status, c.bodySent, accesslog.Served)
 	if !c.framing.KeepAlive || c.streamed {
 		c.hangUp()
 		return
@@ -231,7 +238,7 @@ func (c *conn) conclude(cut bool) {
 
 // renew makes the connection ready for its next request.
 func (c *conn) renew() {
-	c.phase = phaseHead
+	c.phase, c.began = phaseHead, 0
 	c.parser.Reset()
 	c.head.Fields = nil
 	if c.lane.drained != nil {
@@ -249,6 +256,7 @@ func (c *conn) mayStay() bool {
 
 // reset closes so that the client sees the reply incomplete, also where only the connection's end delimits it.
 func (c *conn) reset() {
+	c.told(c.status, c.sentOfBody(), accesslog.Cut)
 	_ = unix.SetsockoptLinger(c.socket.FD, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	c.close()
 }

@@ -68,6 +68,9 @@ func (f *Front) Snapshot(ctx context.Context, generations []*Generation) Snapsho
 		case <-ctx.Done():
 		}
 	}
+	if log := f.options.AccessLog; log != nil {
+		whole.Values[observe.AccessLinesLostTotal] = log.Sink.Lost()
+	}
 	for _, line := range whole.Lines {
 		slices.SortFunc(line.Requests, func(a, b Request) int { return int(b.Age - a.Age) })
 	}

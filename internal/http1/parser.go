@@ -56,6 +56,9 @@ type Parser struct {
 // Reset makes p ready for the next head.
 func (p *Parser) Reset() { *p = Parser{} }
 
+// LineRead reports that the request line was read, and found to be one.
+func (p *Parser) LineRead() bool { return p.phase == atFields }
+
 // Parse reads a head from buf, which begins at the head's first byte and holds all that has come so far; between two
 // calls it may grow and move. It returns the head's length with the empty line, or 0 when more is needed. One empty
 // line before the head is skipped and counts as part of it (RFC 9112 2.2).

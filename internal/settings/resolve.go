@@ -265,8 +265,10 @@ func (s *Settings) finish(dir string) error {
 	if s.LivePath == s.ReadyPath {
 		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
 	}
-	if s.PidFile != "" {
-		s.PidFile = absolute(app.Chdir, s.PidFile)
+	for _, path := range []*string{&s.PidFile, &s.AccessLog} {
+		if *path != "" && *path != Standard {
+			*path = absolute(app.Chdir, *path)
+		}
 	}
 	if err := s.finishBind("bind", s.Bind, nil); err != nil {
 		return err

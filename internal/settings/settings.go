@@ -62,7 +62,9 @@ type Settings struct {
 	PidFile       string // absolute; empty: none
 	ControlSocket string // ControlOff, control.Abstract, or an absolute path
 
-	LogLevel slog.Level
+	AccessLog       string // absolute; "-": standard output, empty: none
+	AccessLogFormat string
+	LogLevel        slog.Level
 
 	sources map[string]Source
 }
@@ -106,6 +108,9 @@ type App struct {
 
 // ConfigOff is what config is when no file is to be read.
 const ConfigOff = "off"
+
+// Standard is what a log is called that goes to standard output, or standard error, rather than a file.
+const Standard = "-"
 
 // What control_socket may be instead of a path.
 const (

@@ -29,6 +29,7 @@ type Setting struct {
 	Doc string
 
 	fromEnv func(string) string      // turns the text of Env into that of the setting
+	read    func(string) error       // what is wrong with a text, where there is more to say than Check does
 	auto    func(*App, machine) int  // what `auto` stands for, where it is allowed
 	words   map[string]time.Duration // what words stand for that are no duration, where they are allowed
 	field   func(*Settings) any      // where the value goes, when it is the server's
@@ -572,6 +573,22 @@ var table = []Setting{
 		Doc: "Name of this server, by which `speyside status` and the other commands choose it. Where it is given, `top` and `ps` show " +
 			"its first 15 bytes, too.",
 		field: func(s *Settings) any { return &s.ProcName },
+	},
+	{
+		Name: "accesslog", Example: `"/var/log/shop/access.log"`, Flag: "access-logfile", Meta: "FILE", Type: Path, DefaultText: "none", Section: SectionLogging, Since: "0.1",
+		Gunicorn: "accesslog", Check: notEmpty,
+		Doc: "Access log: a file, or - for standard output. A line for each request, also one that was refused, timed out or broken off. " +
+			"A relative path starts at `chdir`; the directory must exist. USR1 opens the file anew. Requests never wait for it: when the disk or the " +
+			"reader of a pipe is slow, lines are lost and counted, and the log says so. See logging.md.",
+		field: func(s *Settings) any { return &s.AccessLog },
+	},
+	{
+		Name: "access_log_format", Example: `"json"`, Flag: "access-logformat", Meta: "FORMAT", Type: String, Default: "combined", Section: SectionLogging,
+		Since: "0.1", Gunicorn: "access_log_format", Check: anAccessFormat,
+		Doc: "Form of the lines of the access log: common, combined, json, logfmt, or gunicorn's atoms. For instance '%(h)s \"%(r)s\" %(s)s %(D)s'. " +
+			"logging.md has all atoms and fields. What clients send is escaped, so that nothing can pass for a line or a quoted field.",
+		read:  aFormat,
+		field: func(s *Settings) any { return &s.AccessLogFormat },
 	},
 	{
 		Name: "loglevel", Example: `"warning"`, Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"speyside.dev/speyside/internal/accesslog"
 )
 
 // Type says how the text of a setting is read.
@@ -161,7 +163,7 @@ func (s *Setting) set(to *Settings, app *App, texts []string, m machine) error {
 	case *[]Address:
 		return setEach(s, field, texts, ParseBind)
 	case *string:
-		return setOne(s, field, texts, parseText)
+		return setOne(s, field, texts, s.parseText)
 	case *time.Duration:
 		return setOne(s, field, texts, s.parseDuration)
 	case *int64:
@@ -221,6 +223,21 @@ func (s *Setting) reason(err error) error {
 		return fmt.Errorf("it must be %s", s.Says())
 	}
 	return err
+}
+
+var anAccessFormat = Check{Says: "common, combined, json, logfmt, or a text with gunicorn's atoms", OK: func(any) bool { return true }}
+
+// aFormat says what is wrong with a format of the access log.
+func aFormat(text string) error {
+	_, err := accesslog.Compile(text)
+	return err
+}
+
+func (s *Setting) parseText(text string) (string, error) {
+	if s.read == nil {
+		return text, nil
+	}
+	return text, s.read(text)
 }
 
 func parseText(text string) (string, error) { return text, nil }

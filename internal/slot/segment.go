@@ -220,6 +220,9 @@ func (s *Segment) worker(w int) *wire.Worker {
 	return at[wire.Worker](s, s.header.WorkersAt+uint64(w)*s.header.WorkerStride)
 }
 
+// Pid is the process of worker w, by its own word.
+func (s *Segment) Pid(w int) int { return int(atomic.LoadUint32(&s.worker(w).Pid)) }
+
 // sleepWords returns the sleep word of each thread of worker w.
 func (s *Segment) sleepWords(w int) []uint32 {
 	from := s.header.WorkersAt + uint64(w)*s.header.WorkerStride + uint64(unsafe.Sizeof(wire.Worker{}))
