@@ -296,12 +296,13 @@ def test_bytes_are_those_of_the_body(tmp_path: Path) -> None:
         with server.connect() as client:
             client.send(request("HEAD", f"/file?path={big}"))
             client.reply("HEAD")
+        os.truncate(big, 64_000_000)  # more than the kernel keeps of what a client does not read
         with server.connect() as client:  # leaves in the middle
             client.send(request("GET", f"/file?path={big}"))
             client.head()
         assert [(one["bytes"], one["outcome"]) for one in records(log, 3)[:2]] == [(3_000_000, "served"), (0, "served")]
         last = records(log, 3)[2]
-        assert last["outcome"] == "client_left" and last["status"] == 200 and last["bytes"] < 3_000_000
+        assert last["outcome"] == "client_left" and last["status"] == 200 and last["bytes"] < 64_000_000
 
 
 def test_early_hints_and_streams_do_not_make_a_second_line(tmp_path: Path) -> None:
