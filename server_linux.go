@@ -200,6 +200,7 @@ func (r *Server) Run(ctx context.Context) error {
 	}
 	r.takeName()
 	r.watchService(alive)
+	r.watchSources(alive, r.app())
 	if r.generations.Begin() == nil {
 		go r.awaitStop(ctx, alive)
 	}

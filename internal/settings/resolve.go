@@ -282,6 +282,9 @@ func (a *App) finish(s *Settings, dir string) error {
 	for i, dir := range a.PythonPath {
 		a.PythonPath[i] = absolute(a.Chdir, dir)
 	}
+	for i, path := range a.ReloadExtraFiles {
+		a.ReloadExtraFiles[i] = absolute(a.Chdir, path)
+	}
 	if a.Venv != "" {
 		a.Venv = absolute(a.Chdir, a.Venv)
 	}

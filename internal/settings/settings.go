@@ -94,6 +94,9 @@ type App struct {
 	StreamRequest    bool
 	Routes           []Route
 
+	Reload           bool     // when a source has changed
+	ReloadExtraFiles []string // absolute paths or patterns
+
 	Warmup        []string      // paths, or module:callable
 	Preload       string        // auto, on or off
 	WarmupTimeout time.Duration // 0: no limit

@@ -178,6 +178,21 @@ var table = []Setting{
 		own: func(a *App) any { return &a.Preload },
 	},
 	{
+		Name: "reload", Meta: "on|off", Type: Bool, Default: "off", Section: SectionApplication, Since: "0.1", Gunicorn: "reload", Check: aSwitch,
+		Doc: "Reload when a source file of the application changes. on or off. For development: every .py file in `chdir` and `pythonpath` counts, but for " +
+			"virtual environments and hidden directories. A reload goes as by HUP: no request is lost, and an application that does not load " +
+			"leaves the one before in service until the next change. What cannot be watched is named in the log.",
+		Example: "true",
+		own:     func(a *App) any { return &a.Reload },
+	},
+	{
+		Name: "reload_extra_files", Flag: "reload-extra-file", Meta: "PATHS", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1",
+		Gunicorn: "reload_extra_files", Check: notEmpty, Example: `["templates/*.html", "shop.yaml"]`,
+		Doc: "Further files whose changes count for `reload`, separated by commas. Paths, or patterns such as templates/*.html; relative ones start at " +
+			"`chdir`. A file that does not exist yet counts when it is made.",
+		own: func(a *App) any { return &a.ReloadExtraFiles },
+	},
+	{
 		Name: "warmup", Example: `["/health", "shop.cache:fill"]`, Meta: "LIST", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
 		Check: aWarmup,
 		Doc: "What each worker does before its first request. Separated by commas: a path such as /health, which the application is asked for, " +

@@ -61,6 +61,8 @@ func TestValuesBecomeSettingsOfOurs(t *testing.T) {
 		{"limit_request_field_size", `100000`, "limit_request_field_size", "65535"},
 		{"loglevel", `"WARNING"`, "loglevel", "warning"},
 		{"loglevel", `"warn"`, "loglevel", "info"},
+		{"reload", `true`, "reload", "on"},
+		{"reload_extra_files", `["a.html", "b/*.yml"]`, "reload_extra_files", "a.html,b/*.yml"},
 		{"preload_app", `true`, "preload", "on"},
 		{"preload_app", `"False"`, "preload", "off"},
 		{"umask", `18`, "umask", "18"},
@@ -160,7 +162,7 @@ func TestConnectionsAreForEachWorkerWithThreads(t *testing.T) {
 func TestWhatWouldBeMissedStopsTheStart(t *testing.T) {
 	for name, given := range map[string]string{
 		"certfile": `"/c.pem"`, "keyfile": `"/k.pem"`, "ca_certs": `"/a.pem"`, "cert_reqs": `2`, "http_protocols": `"h1,h2"`, "http2_cleartext": `true`,
-		"logger_class": `"app.Logger"`, "dirty_apps": `["a:B"]`, "statsd_host": `"h:1"`, "reload": `true`, "spew": `true`, "protocol": `"uwsgi"`,
+		"logger_class": `"app.Logger"`, "dirty_apps": `["a:B"]`, "statsd_host": `"h:1"`, "spew": `true`, "protocol": `"uwsgi"`,
 		"permit_obsolete_folding": `true`, "strip_header_spaces": `true`, "casefold_http_method": `true`, "syslog": `true`, "control_socket_mode": `432`,
 		"ssl_context": "class", "worker_class": "class",
 	} {
