@@ -39,3 +39,6 @@ func (r *Server) ReopenLogs() {}
 
 // Reload does nothing.
 func (r *Server) Reload() {}
+
+// Interrupt does nothing.
+func (r *Server) Interrupt() {}

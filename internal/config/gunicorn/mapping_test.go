@@ -62,7 +62,7 @@ func TestValuesBecomeSettingsOfOurs(t *testing.T) {
 		{"loglevel", `"WARNING"`, "loglevel", "warning"},
 		{"loglevel", `"warn"`, "loglevel", "info"},
 		{"reload", `true`, "reload", "on"},
-		{"reload_extra_files", `["a.html", "b/*.yml"]`, "reload_extra_files", "a.html,b/*.yml"},
+		{"reload_extra_files", `["a.html", "b/*.yml"]`, "reload_extra_files", "a.html b/*.yml"},
 		{"preload_app", `true`, "preload", "on"},
 		{"preload_app", `"False"`, "preload", "off"},
 		{"umask", `18`, "umask", "18"},
