@@ -70,6 +70,7 @@ func (r *Server) makeLoad(number int) (_ generation.Load, err error) {
 	l.line = r.front.NewGeneration(l.segment, l)
 	options := l.options()
 	options.Python, options.Started, options.Reading, options.Gunicorn = python.started, python.python, python.reading, c.Gunicorn
+	options.UWSGI = c.UWSGI
 	l.arbiter = arbiter.New(options)
 	r.log.Debug("python chosen", "path", python.started[0], "why", python.why, "generation", number)
 	r.chosen.Store(&python.why)
@@ -93,7 +94,7 @@ func (l *load) options() arbiter.Options {
 		Generation: l.number, Occasion: l.occasion(), WorkersBefore: int(r.told.Swap(int32(r.workers()))),
 		Ending: func() bool { return r.generations.Current() == l.number }, Interrupted: r.interrupted.Load,
 		App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PythonPath: a.PythonPath,
-		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith(s)), Threads: r.threads(s),
+		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, Reload: r.Reload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith(s)), Threads: r.threads(s),
 		SwitchInterval: switchInterval(a.SwitchInterval),
 		TimeoutGrace:   a.TimeoutGrace,
 		InHand:         func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },

@@ -34,6 +34,7 @@
 #define SPY_WORKER_HOOK_FAILED "SPY0042" /* a hook of the configuration raised an exception in a worker */
 #define SPY_GUNICORN_REFUSED "SPY0050" /* a setting of gunicorn is in use that Speyside does not honour */
 #define SPY_VENV_UNUSABLE "SPY0070" /* the virtual environment cannot be used */
+#define SPY_OPTION_REFUSED "SPY0080" /* an option of uWSGI or Twisted cannot be honoured */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */
 #define SPY_NOT_CALLABLE "SPY0103" /* what was named as the application cannot be called */

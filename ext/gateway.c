@@ -605,6 +605,28 @@ PyObject *spey_interrupt(PyObject *module, PyObject *args) {
     Py_RETURN_TRUE;
 }
 
+const char spey_limit_doc[] =
+    "limit(tenths, /)\n--\n\n"
+    "Has the front end the request of this thread after so many tenths of seconds; 0: no more. False: there is no request.";
+
+PyObject *spey_limit(PyObject *module, PyObject *wanted) {
+    (void)module;
+    unsigned long tenths = PyLong_AsUnsignedLong(wanted);
+    if (PyErr_Occurred()) return NULL;
+    if (tenths > 0xffffff) tenths = 0xffffff;
+    unsigned long ident = PyThread_get_thread_ident();
+    for (uint32_t i = 0; spey_process.serving_count > 0 && i < spey_segment.thread_count; i++) {
+        struct serving *s = spey_process.serving[i];
+        if (s == NULL || !s->running || s->ident != ident || is_forked(s)) continue;
+        /* Once the reply is complete the slot is another request's. */
+        struct spey_slot *slot = s->reply->claim.slot;
+        if (slot == NULL) break;
+        atomic_store(&slot->limit, (uint32_t)tenths << 8 | ((atomic_load(&slot->limit) + 1) & 0xff));
+        Py_RETURN_TRUE;
+    }
+    Py_RETURN_FALSE;
+}
+
 int spey_gateway_setup(void) {
     close_name = PyUnicode_InternFromString("close");
     part_name = PyUnicode_InternFromString("part");

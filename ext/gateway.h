@@ -225,6 +225,8 @@ PyObject *spey_switch_adapt(PyObject *module, PyObject *wanted);
 /* gateway.c */
 extern const char spey_serve_doc[], spey_running_doc[], spey_interrupt_doc[];
 PyObject *spey_running(PyObject *module, PyObject *args);
+extern const char spey_limit_doc[];
+PyObject *spey_limit(PyObject *module, PyObject *wanted);
 PyObject *spey_interrupt(PyObject *module, PyObject *args);
 PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords);
 int spey_gateway_setup(void);

@@ -176,7 +176,8 @@ struct spey_slot {
     _Atomic uint32_t body_ask; /* 1 while the front wants to be rung when bytes are taken or waited for */
     _Atomic uint32_t client_left; /* 1 once the client has ended its side of the connection, or is gone (by the front) */
     _Atomic uint32_t hints; /* bytes of interim heads in HintBlock (by the worker) */
-    uint8_t pad_at_56[8];
+    _Atomic uint32_t limit; /* time that the application has set itself (by the worker): tenths of seconds in bits 8-31, 0 for none; bits 0-7 change each time */
+    uint8_t pad_at_60[4];
     uint32_t head_at; /* segment offset of the head's first byte */
     uint32_t fields_at; /* segment offset of the field table (FieldCount entries of Field) */
     uint16_t field_count; /* fields */
@@ -235,6 +236,7 @@ _Static_assert(offsetof(struct spey_slot, body_waiting) == 40, "struct spey_slot
 _Static_assert(offsetof(struct spey_slot, body_ask) == 44, "struct spey_slot.body_ask");
 _Static_assert(offsetof(struct spey_slot, client_left) == 48, "struct spey_slot.client_left");
 _Static_assert(offsetof(struct spey_slot, hints) == 52, "struct spey_slot.hints");
+_Static_assert(offsetof(struct spey_slot, limit) == 56, "struct spey_slot.limit");
 _Static_assert(offsetof(struct spey_slot, head_at) == 64, "struct spey_slot.head_at");
 _Static_assert(offsetof(struct spey_slot, fields_at) == 68, "struct spey_slot.fields_at");
 _Static_assert(offsetof(struct spey_slot, field_count) == 72, "struct spey_slot.field_count");

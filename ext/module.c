@@ -172,6 +172,7 @@ static PyMethodDef methods[] = {
      "faults, the type of wsgi.file_wrapper, and what identifiers of requests begin with."},
     {"serve", FAST(spey_serve), METH_VARARGS | METH_KEYWORDS, spey_serve_doc},
     {"running", spey_running, METH_VARARGS, spey_running_doc},
+    {"limit", spey_limit, METH_O, spey_limit_doc},
     {"interrupt", spey_interrupt, METH_VARARGS, spey_interrupt_doc},
     {"adapt_switch_interval", spey_switch_adapt, METH_O,
      "adapt_switch_interval(wanted, /)\n--\n\nSwitches threads sooner while a request computes beside others."},

@@ -45,6 +45,8 @@ type Options struct {
 	// Gunicorn is a JSON object: the value in effect of each of gunicorn's settings, for the hooks of its configuration; nil when it is not the one to be
 	// like. Hooks are called in the zygote, and in the workers.
 	Gunicorn      json.RawMessage
+	UWSGI         []byte   // JSON of what the modules of uWSGI are told; nil: there are none
+	Reload        func()   // the application wants to be loaded anew
 	Occasion      string   // why it is loaded, for the hooks: OccasionStart or OccasionReload
 	WorkersBefore int      // how many there should have been until now; 0 for none
 	App           string   // as the user named it

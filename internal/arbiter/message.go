@@ -19,18 +19,19 @@ type readConfiguration struct {
 }
 
 type loadApplication struct {
-	Type       string   `json:"type"`
-	App        string   `json:"app"`
-	Script     bool     `json:"script"`
-	Chdir      string   `json:"chdir"`
-	PythonPath []string `json:"pythonpath"`
-	ScriptName string   `json:"script_name"`
-	Generation int      `json:"generation"`
-	Boot       string   `json:"boot"`
-	Warmup     []string `json:"warmup"`
-	Preload    string   `json:"preload"`
-	Workers    int      `json:"workers"`
-	Threads    int      `json:"threads"`
+	Type       string          `json:"type"`
+	App        string          `json:"app"`
+	Script     bool            `json:"script"`
+	Chdir      string          `json:"chdir"`
+	PythonPath []string        `json:"pythonpath"`
+	ScriptName string          `json:"script_name"`
+	Generation int             `json:"generation"`
+	Boot       string          `json:"boot"`
+	Warmup     []string        `json:"warmup"`
+	Preload    string          `json:"preload"`
+	UWSGI      json.RawMessage `json:"uwsgi,omitempty"`
+	Workers    int             `json:"workers"`
+	Threads    int             `json:"threads"`
 	// SwitchInterval is in microseconds; 0: leave it, -1: adapt it.
 	SwitchInterval int             `json:"switch_interval"`
 	Occasion       string          `json:"occasion"`

@@ -229,6 +229,11 @@ func (a *Arbiter) workerSaid(w *worker, f fact) {
 			a.options.Traceback(lines(f.Traceback))
 		}
 		a.unfit(w, applicationFailed(f))
+	case f.Type == "ReloadWanted" && f.Worker == w.number:
+		a.log.Info("reload wanted", "worker", w.number, "pid", w.pid)
+		if a.options.Reload != nil && !a.draining {
+			a.options.Reload()
+		}
 	case f.Type == "RequestInterrupted" && f.Worker == w.number:
 		a.interrupted(w, f)
 	default:

@@ -82,7 +82,7 @@ func (a *Arbiter) loadOrder() loadApplication {
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
 		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation, Boot: a.options.Boot,
 		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
-		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
+		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, UWSGI: a.options.UWSGI, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
 	}
 }
 

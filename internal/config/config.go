@@ -57,6 +57,7 @@ type Config struct {
 
 	Execution *Execution      // of the file, where it is written in Python
 	Executed  *Executed       // what came of it
+	UWSGI     json.RawMessage // what the workers are told of the uwsgi.ini that is in use; nil where there is none
 	Gunicorn  json.RawMessage // gunicorn's settings by name, in effect, where the application is to find what it finds there
 }
 
@@ -70,6 +71,9 @@ func Read(o Options) (*Config, error) {
 	file, err := c.choose(&o, w)
 	if err != nil {
 		return nil, err
+	}
+	if file != nil && file.uwsgi {
+		return c, c.readUWSGI(&o, w, file.name)
 	}
 	sources := settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir}
 	var values []gunicorn.Value
@@ -106,6 +110,7 @@ type file struct {
 	module string // it is no file: what to import
 	python bool   // it is executed
 	found  bool   // nobody named it
+	uwsgi  bool   // it is uWSGI's, and the name may end with its section; it is read later
 }
 
 // isPython reports whether it is executed.
@@ -113,6 +118,9 @@ func (f *file) isPython() bool { return f.python || f.module != "" }
 
 // choose returns the file that counts: the one that was named, else the first that is there; nil when there is none.
 func (c *Config) choose(o *Options, w *written) (*file, error) {
+	if ini := o.ini(w); ini != "" {
+		return &file{name: ini, uwsgi: true}, nil
+	}
 	name := strings.TrimSpace(o.Env("SPEYSIDE_CONFIG"))
 	if given, ok := w.line.Given["config"]; ok {
 		name = given.Texts[len(given.Texts)-1]
@@ -125,6 +133,9 @@ func (c *Config) choose(o *Options, w *written) (*file, error) {
 		return nil, nil
 	case "":
 		return c.find(o)
+	}
+	if isUWSGI(o.Dir, name) {
+		return &file{name: name, uwsgi: true}, nil
 	}
 	f, err := o.inPython(name, w)
 	if f == nil && err == nil {

@@ -169,7 +169,7 @@ func (f *tomlFile) entry(key []string, value *unstable.Node, line int) {
 	case inApp && !setting.OfApp():
 		f.complain(fault.SettingUnknown, line, "write it above the first table.", "%s belongs to the server and not to an application", setting.Name)
 		return
-	case setting.Name == "config":
+	case setting.NamesFile():
 		f.complain(fault.SettingUnknown, line, "", "a file cannot name another one")
 		return
 	}

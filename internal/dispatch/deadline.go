@@ -62,6 +62,10 @@ func (e *Exchange) watch(state slot.State) {
 // keepTime ends the time of a request. The application has it whether its client waits or has left: it is the thread that matters.
 func (e *Exchange) keepTime(state slot.State) {
 	now := e.port.loop.Clock.Nanos
+	if e.limited.over(atomic.LoadUint32(&e.port.segment.Slot(e.slot).Limit), now) {
+		e.expire(state)
+		return
+	}
 	waits := e.receiver != nil && (e.Pending() > 0 || e.body != nil && e.body.stream && e.StreamWanted())
 	if e.since == 0 || e.seen != e.produced || waits {
 		e.since, e.seen = now, e.produced
@@ -70,6 +74,26 @@ func (e *Exchange) keepTime(state slot.State) {
 	if e.timeout == 0 || time.Duration(now-e.since) < e.timeout {
 		return
 	}
+	e.expire(state)
+}
+
+// limited is the time that an application has set itself for one request, whatever the settings say.
+type limited struct {
+	word  uint32 // as the scan has seen it last
+	since int64
+}
+
+// over reports whether it is. The worker may say anything: at most its own request ends sooner.
+func (l *limited) over(word uint32, now int64) bool {
+	if word != l.word {
+		l.word, l.since = word, now
+	}
+	tenths := int64(word >> 8)
+	return tenths != 0 && now-l.since >= tenths*int64(time.Second/10)
+}
+
+// expire answers a request whose time is over in the application's place.
+func (e *Exchange) expire(state slot.State) {
 	if state.Kind() == wire.StateStarted && !e.port.segment.Abandon(e.slot, state) {
 		return // it is done at this moment
 	}

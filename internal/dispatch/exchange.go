@@ -26,6 +26,7 @@ type Exchange struct {
 	since   int64         // when its time began anew; 0 until the scan has seen it started
 	seen    uint32        // pieces at that time
 	claimed int           // scans that found it claimed and not started
+	limited limited       // by the application itself
 	overdue bool          // answered in the application's place, which still runs
 	was     label         // once the receiver has left
 
@@ -138,6 +139,10 @@ func (e *Exchange) describe(r *Request) {
 	s.RemotePortLen = uint8(copy(s.RemotePort[:], port))
 	if atomic.LoadUint32(&s.Hints) != 0 {
 		atomic.StoreUint32(&s.Hints, 0)
+	}
+	e.limited = limited{}
+	if atomic.LoadUint32(&s.Limit) != 0 {
+		atomic.StoreUint32(&s.Limit, 0)
 	}
 	if left := uint32(bit(r.ClientLeft, 1)); atomic.LoadUint32(&s.ClientLeft) != left {
 		atomic.StoreUint32(&s.ClientLeft, left)

@@ -40,6 +40,14 @@ var (
 		Hint:  "mend it at the line that the message names.",
 		About: "The file is not well-formed, as TOML most often: a quote or a bracket is missing, or a key is there twice. Nothing of it counts then.",
 	})
+	// OptionRefused: another server's option protects or shapes the service, and cannot be honoured.
+	OptionRefused = declare(Fault{
+		Code: "SPY0080", Name: "OptionRefused", Whose: Operator, Exit: ExitConfiguration,
+		Text: "an option of uWSGI or Twisted cannot be honoured",
+		Hint: "docs/migrating-uwsgi.md says of each option what becomes of it.",
+		About: "The option protects the service or decides what is served, so the server does not start without it. The hint says what to do instead. Options " +
+			"that are of no consequence are ignored, and others are listed in the log at the start.",
+	})
 	// SettingUnknown: a configuration names a setting that there is not.
 	SettingUnknown = declare(Fault{
 		Code: "SPY0032", Name: "SettingUnknown", Whose: Operator, Exit: ExitConfiguration,

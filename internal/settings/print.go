@@ -31,7 +31,7 @@ func (s *Settings) print(b *strings.Builder, app *App) {
 			continue
 		}
 		line := setting.Name + " = " + setting.toml(s, app)
-		if value := setting.toml(s, app); value == `""` || value == "[]" && !s.Given(setting.Name) || setting.Name == "config" {
+		if value := setting.toml(s, app); value == `""` || value == "[]" && !s.Given(setting.Name) || setting.NamesFile() {
 			line = "# " + line
 		}
 		fmt.Fprintf(b, "%-47s # %s\n", line, s.Source(setting.Name))

@@ -20,6 +20,7 @@ type Settings struct {
 	Apps []*App
 
 	Config   string // the file, or ConfigOff; empty: to be found
+	Ini      string // uWSGI's file in its place; empty: none
 	ProcName string // of the server, for people
 
 	Bind      []Address // at least one; the paths of Unix sockets are absolute

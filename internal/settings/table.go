@@ -101,6 +101,9 @@ func (s *Setting) FlagName() string {
 	return strings.ReplaceAll(s.Name, "_", "-")
 }
 
+// NamesFile reports whether the setting names a file with settings, which no file can.
+func (s *Setting) NamesFile() bool { return s.Name == "config" || s.Name == "ini" }
+
 // EnvName returns the setting's own environment variable.
 func (s *Setting) EnvName() string { return "SPEYSIDE_" + strings.ToUpper(s.Name) }
 
@@ -139,6 +142,13 @@ var table = []Setting{
 			"pyproject.toml with the table [tool.speyside], gunicorn.conf.py; the log names those passed over. configuration.md says what may stand in them. " +
 			"A file that cannot be read, or has an error, ends the start; at a reload the settings stay as they were.",
 		field: func(s *Settings) any { return &s.Config },
+	},
+	{
+		Name: "ini", Example: `"/etc/uwsgi/shop.ini"`, Meta: "FILE", Type: Path, FromShell: true, DefaultText: "none", Section: SectionApplication, Since: "0.1", Check: notEmpty,
+		Doc: "File for uWSGI whose options count, in the place of `config`. FILE:SECTION is another section than [uwsgi]. What each option is here, " +
+			"docs/migrating-uwsgi.md says; those without effect are listed in the log, and those that protect the service and cannot be honoured end the " +
+			"start. What it leaves out is as in uWSGI where the application can tell: 1 worker with 1 thread, and no `timeout`.",
+		field: func(s *Settings) any { return &s.Ini },
 	},
 	{
 		Name: "chdir", Example: `"/srv/shop"`, FromShell: true, Meta: "PATH", Type: Path, DefaultText: "the current directory", Section: SectionApplication,

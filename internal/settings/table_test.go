@@ -100,7 +100,7 @@ func TestGunicornsFlagsAreSpelledAsThere(t *testing.T) {
 
 func TestEverySettingHasAnExample(t *testing.T) {
 	for _, s := range Table() {
-		if value := s.InFile(); s.Name != "config" && (value == `""` || value == "[]") {
+		if value := s.InFile(); !s.NamesFile() && (value == `""` || value == "[]") {
 			t.Errorf("%s has neither a default nor an Example", s.Name)
 		}
 	}

@@ -154,7 +154,8 @@ type Slot struct {
 	BodyAsk       uint32 // atomic: 1 while the front wants to be rung when bytes are taken or waited for
 	ClientLeft    uint32 // atomic: 1 once the client has ended its side of the connection, or is gone (by the front)
 	Hints         uint32 // atomic: bytes of interim heads in HintBlock (by the worker)
-	_             [8]byte
+	Limit         uint32 // atomic: time that the application has set itself (by the worker): tenths of seconds in bits 8-31, 0 for none; bits 0-7 change each time
+	_             [4]byte
 	HeadAt        uint32    // segment offset of the head's first byte
 	FieldsAt      uint32    // segment offset of the field table (FieldCount entries of Field)
 	FieldCount    uint16    // fields
@@ -258,6 +259,7 @@ var (
 	_ [44]byte   = [unsafe.Offsetof(Slot{}.BodyAsk)]byte{}
 	_ [48]byte   = [unsafe.Offsetof(Slot{}.ClientLeft)]byte{}
 	_ [52]byte   = [unsafe.Offsetof(Slot{}.Hints)]byte{}
+	_ [56]byte   = [unsafe.Offsetof(Slot{}.Limit)]byte{}
 	_ [64]byte   = [unsafe.Offsetof(Slot{}.HeadAt)]byte{}
 	_ [68]byte   = [unsafe.Offsetof(Slot{}.FieldsAt)]byte{}
 	_ [72]byte   = [unsafe.Offsetof(Slot{}.FieldCount)]byte{}

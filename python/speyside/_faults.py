@@ -99,6 +99,9 @@ GUNICORN_REFUSED: Final = "SPY0050"
 # The virtual environment cannot be used.
 VENV_UNUSABLE: Final = "SPY0070"
 
+# An option of uWSGI or Twisted cannot be honoured.
+OPTION_REFUSED: Final = "SPY0080"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

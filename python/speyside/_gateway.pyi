@@ -72,6 +72,13 @@ def interrupt(slot: int, filling: int, exception: type[BaseException]) -> bool:
     class.
     """
 
+def limit(tenths: int, /) -> bool:
+    """Have the front end the request that this thread serves after so many tenths of seconds, 0 for no more.
+
+    It counts from the front's next look, up to 0.1 s later. The client then gets what it gets at the end of `timeout`,
+    and this thread a RequestTimeout. False when this thread serves none, or its reply is complete.
+    """
+
 def adapt_switch_interval(wanted: bool, /) -> None:
     """Set sys.setswitchinterval() to 0.5 ms while a request of this process computes beside others, else leave it.
 

@@ -25,6 +25,7 @@ from speyside.loader import Application
 
 if TYPE_CHECKING:
     from speyside.gunicorn.member import Member
+    from speyside.uwsgi import Support
 
 ORPHAN_GRACE = 10.0  # seconds that a request may go on when the front is gone and nobody waits for it
 
@@ -229,6 +230,7 @@ class Start(NamedTuple):
     warmup: Sequence[str]  # targets
     base: Mapping[str, object]  # a base environ
     member: Member | None = None  # the hooks of a configuration
+    support: Support | None = None  # the modules of uWSGI
 
 
 def prepare(start: Start, channel: Channel, name: str, application: Application | None) -> Application:
@@ -236,6 +238,9 @@ def prepare(start: Start, channel: Channel, name: str, application: Application 
     try:
         if start.member is not None:
             return start.member.prepare(lambda: loader.load(name))
+        if start.support is not None:
+            start.support.be_worker(start.number, lambda: channel.send("ReloadWanted", worker=start.number))
+            return start.support.work(application if application is not None else loader.load(name))
         return application if application is not None else loader.load(name)
     except Failure as failure:
         channel.send("LoadFailed", worker=start.number, **failure.fact())

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from speyside import _gateway, environs, leftovers, loader, report, stacks, worker
+from speyside import _gateway, environs, leftovers, loader, report, stacks, uwsgi, worker
 from speyside.channel import Channel, Order
 from speyside.failure import Failure
 from speyside.files import FileWrapper
@@ -59,6 +59,7 @@ class Zygote:
         self.channel = channel
         self.load = load
         self.master: Master | None = None
+        self.uwsgi: uwsgi.Support | None = None
         self._children: dict[int, Child] = {}  # by pidfd
 
     def wanted(self, host: str, port: int) -> tuple[str, int]:
@@ -183,7 +184,7 @@ class Zygote:
             stacks.install(order.descriptors[1])
             base = self._configure(order, self.load.threads, self.load.workers, extra)
             member = self.master.member(facade) if self.master is not None and facade is not None else None
-            start = worker.Start(number, self.load.threads, self.load.warmup, base, member)
+            start = worker.Start(number, self.load.threads, self.load.warmup, base, member, self.uwsgi)
             channel = Channel(order.descriptors[0])
             worker.work(start, channel, worker.prepare(start, channel, self.load.app, application))
         finally:
@@ -257,6 +258,9 @@ def run(channel: Channel, order: Order, configuration: Configuration | None) -> 
         return script.Script(zygote).run()
     master = zygote.master = _master(load, configuration)
     loader.prepare_path(load.pythonpath, load.chdir)
+    support = zygote.uwsgi = uwsgi.begin(order, order.descriptors[1], load.workers, load.threads)
+    if support is not None:
+        support.prepare()
     if master is not None:
         master.set_up(load.workers, load.workers_before or None)
     application = load_once(load) if load.preload != "off" else None
@@ -265,7 +269,7 @@ def run(channel: Channel, order: Order, configuration: Configuration | None) -> 
     if master is not None:
         master.start(load.occasion, application)
     zygote.loaded(application, alone=False)
-    zygote.fork_workers(application, {})
+    zygote.fork_workers(application, support.environ() if support is not None else {})
     if master is not None:
         master.end()
     return 0

@@ -34,6 +34,7 @@ var outputs = []output{
 	{"docs/speyside.schema.json", makeSchema},
 	{"docs/errors.md", makeErrorsDoc},
 	{"docs/metrics.md", makeMetricsDoc},
+	{"docs/migrating-uwsgi.md", makeUWSGIDoc("docs/migrating-uwsgi.md")},
 	{"docs/lifecycle.md", makeLifeDoc("docs/lifecycle.md")},
 	{"docs/migrating-gunicorn.md", makeGunicornDoc("docs/migrating-gunicorn.md")},
 	{"tests/python/gunicorn_settings.json", makeGunicornJSON},

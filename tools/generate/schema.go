@@ -14,7 +14,7 @@ type schema map[string]any
 func makeSchema(string) ([]byte, error) {
 	all, app := schema{}, schema{}
 	for _, s := range settings.Table() {
-		if s.Name == "config" {
+		if s.NamesFile() {
 			continue
 		}
 		all[s.Name] = schemaOf(s)

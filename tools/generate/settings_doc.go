@@ -42,7 +42,7 @@ func settingDoc(b *strings.Builder, s settings.Setting) {
 	if s.Env != "" {
 		env += ", then `" + s.Env + "`"
 	}
-	if s.Name == "config" {
+	if s.NamesFile() {
 		env += "; no key: a file does not name another one"
 	}
 	row := func(name, text string) {
@@ -56,14 +56,15 @@ func settingDoc(b *strings.Builder, s settings.Setting) {
 	row("value", string(s.Type)+": "+s.Says())
 	row("default", s.DefaultWords())
 	row("at a reload", map[bool]string{true: "may change", false: "stays as it is"}[s.Reloadable])
-	if s.Name != "config" {
+	if !s.NamesFile() {
 		row("in speyside.toml", map[bool]string{true: "in [app], or above it for all applications", false: "above the first table"}[s.OfApp()])
 	}
 	if s.Gunicorn != "" {
 		row("gunicorn", "`"+s.Gunicorn+"`")
 	}
+	row("uWSGI", uwsgiNames(s.Name))
 	row("since", s.Since)
-	if s.Name == "config" {
+	if s.NamesFile() {
 		return
 	}
 	fmt.Fprintf(b, "\n```toml\n%s\n```\n", inFile(s))

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"speyside.dev/speyside/internal/config/uwsgi"
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/settings"
+)
+
+// ini is the file for uWSGI that is named on the command line, else in the environment.
+func (o *Options) ini(w *written) string {
+	if given, ok := w.line.Given["ini"]; ok {
+		return given.Texts[len(given.Texts)-1]
+	}
+	return strings.TrimSpace(o.Env("SPEYSIDE_INI"))
+}
+
+// isUWSGI reports whether a name is that of an ini file for uWSGI: one that has the section it names, or [uwsgi].
+func isUWSGI(dir, named string) bool {
+	name, section, _ := strings.Cut(named, ":")
+	if !strings.HasSuffix(name, ".ini") {
+		return false
+	}
+	f, err := open(dir, name)
+	if err != nil || section == "" {
+		section = "uwsgi"
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	return f != nil && slices.ContainsFunc(strings.Split(string(f.text), "\n"), func(line string) bool {
+		return strings.TrimSpace(line) == "["+section+"]"
+	})
+}
+
+// readUWSGI makes settings of a file for uWSGI, and notes what has no effect.
+func (c *Config) readUWSGI(o *Options, w *written, named string) error {
+	c.File = named
+	if len(w.values) > 0 {
+		return fault.New(fault.Usage, "%s is gunicorn's flag, and %s is a file for uWSGI", w.values[0].Name, named)
+	}
+	world, err := uwsgi.ThisWorld()
+	if err != nil {
+		return err
+	}
+	world.Dir, world.Environ = o.Dir, o.Environ
+	world.LookupEnv = func(name string) (string, bool) { return lookup(o.Environ, name) }
+	read, err := uwsgi.Read(named, world)
+	if err != nil {
+		return err
+	}
+	mapped, unmapped := read.Map(world)
+	for _, note := range mapped.Notes {
+		c.Notes = append(c.Notes, Note{Text: "option without effect", Warn: true,
+			Fields: []any{"option", note.Option.Name, "file", note.Option.Where.String(), "instead", note.Says}})
+	}
+	c.warnOfVariables(o.Environ)
+	if c.UWSGI, err = json.Marshal(mapped.Payload); err != nil {
+		return fault.New(fault.ConfigurationMalformed, "%s: %w", named, err)
+	}
+	c.Settings, err = settings.Resolve(settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir, Files: []settings.Layer{mapped.Given},
+		Defaults: mapped.Defaults})
+	if unmapped != nil && fault.Of(err) == fault.Usage {
+		err = nil // what names the application may be what is wrong
+	}
+	return errors.Join(unmapped, err)
+}
+
+// lookup finds a variable in an environment; the last counts.
+func lookup(environ []string, name string) (string, bool) {
+	for _, entry := range slices.Backward(environ) {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}

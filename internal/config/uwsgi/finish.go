@@ -1,0 +1,225 @@
+package uwsgi
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"speyside.dev/speyside/internal/settings"
+)
+
+func (m *mapping) application(o Option, file bool) { m.app, m.appFile = o, file }
+
+// finish does what depends on several options.
+func (m *mapping) finish() {
+	m.finishApplication()
+	m.finishSockets()
+	m.finishMask()
+	if m.green.Name != "" {
+		m.finishGreen()
+	}
+	if text, err := json.Marshal(m.payload); err != nil || len(text) > mostPayload {
+		m.complain(Option{Where: Where{File: m.file.Name}}, "its options have more than %d bytes together", mostPayload)
+	}
+}
+
+// finishApplication names the one application there is.
+func (m *mapping) finishApplication() {
+	switch {
+	case len(m.mounts) > 0 && m.app.Name != "":
+		m.refuse(m.mounts[0], "one application is served beside each other, and "+m.app.Name+" = "+shown(m.app.Value)+" names one already: start another server for it")
+		return
+	case len(m.mounts) > 1:
+		m.refuse(m.mounts[1], "one application is served: start another server for it")
+		return
+	case len(m.mounts) == 1:
+		m.mounted(m.mounts[0])
+		return
+	case m.app.Name == "":
+		return // it may be on the command line
+	}
+	m.setApplication(m.app, m.app.Value, m.appFile)
+}
+
+// mounted is `mount = /prefix=application`.
+func (m *mapping) mounted(o Option) {
+	prefix, app, ok := strings.Cut(o.Value, "=")
+	if !ok || !strings.HasPrefix(prefix, "/") || app == "" {
+		m.complain(o, "mount is %q: it must be /prefix=module:callable", shown(o.Value))
+		return
+	}
+	m.setApplication(o, app, strings.HasSuffix(app, ".py") || strings.HasSuffix(app, ".wsgi"))
+	if prefix = strings.TrimRight(prefix, "/"); prefix != "" {
+		m.set("root_path", o, prefix)
+	}
+}
+
+func (m *mapping) setApplication(o Option, app string, file bool) {
+	callable := m.callable
+	if callable == "" {
+		callable = "application"
+	}
+	switch {
+	case app == "":
+		m.complain(o, "%s has no value", o.Name)
+		return
+	case file, !strings.Contains(app, ":"):
+		app += ":" + callable
+	}
+	m.set("wsgi_app", o, app)
+}
+
+// bind is an address for HTTP.
+func (m *mapping) bind(o Option) {
+	address, _, _ := strings.Cut(o.Value, ",")
+	switch {
+	case address == "":
+		m.complain(o, "%s has no address", o.Name)
+		return
+	case address[0] == '@' || strings.HasPrefix(address, `\0`):
+		m.refuse(o, "a Unix socket has a path here")
+		return
+	case address[0] == '=':
+		m.refuse(o, "shared sockets are not there; write the address itself")
+		return
+	case strings.HasPrefix(address, "*:"):
+		address = address[1:]
+	case strings.HasPrefix(address, "fd://"):
+	case !strings.Contains(address, ":"):
+		if _, err := strconv.Atoi(address); err == nil {
+			m.complain(o, "%s is %s, which is no address", o.Name, address).Hint = "write :" + address + " for the port."
+			return
+		}
+		address = "unix:" + address
+	}
+	given := m.given["bind"]
+	m.given["bind"] = settings.Given{Texts: append(given.Texts, address), Source: source(o)}
+}
+
+// finishSockets decides on the addresses for the uwsgi protocol, which is not spoken.
+func (m *mapping) finishSockets() {
+	for _, o := range m.sockets {
+		switch {
+		case m.protocol == "http" && o.Name == "socket":
+			m.bind(o)
+		case m.given["bind"].Texts != nil:
+			m.note(o, "the uwsgi protocol is not spoken, only what http or http-socket names is listened on: let nginx go there, with proxy_pass")
+		default:
+			m.refuse(o, "the uwsgi protocol is not spoken: write http-socket = "+shown(o.Value)+", and in nginx proxy_pass in the place of uwsgi_pass; docs/migrating-uwsgi.md shows both")
+		}
+	}
+	if p := m.protocol; p != "" && p != "http" && p != "uwsgi" {
+		m.complain(Option{Where: Where{File: m.file.Name}}, "the protocol %s is not spoken; http is", shown(p))
+	}
+}
+
+func (m *mapping) chmod(o Option) {
+	if o.Bare || o.Value == "" {
+		o.Value = "666"
+	}
+	m.mode = o
+}
+
+func (m *mapping) umask(o Option) { m.mask = o }
+
+// finishMask: the mode of sockets is what counts most, then the umask of the file.
+func (m *mapping) finishMask() {
+	o := m.mask
+	if m.mode.Name != "" {
+		o = m.mode
+	}
+	if o.Name == "" {
+		return
+	}
+	bits, err := strconv.ParseInt(o.Value, 8, 32)
+	if err != nil || bits < 0 || bits > 0o777 {
+		m.complain(o, "%s is %q: it must be an octal number such as 660", o.Name, shown(o.Value))
+		return
+	}
+	if o.Name == m.mode.Name {
+		bits = 0o777 &^ bits
+	}
+	m.set("umask", o, fmt.Sprintf("0o%03o", bits))
+}
+
+func (m *mapping) greenlets(o Option) { m.green = o }
+
+// mostGreen is how many threads a worker has for an application that had greenlets: each has a stack and perhaps a connection to a database.
+const mostGreen = 16
+
+func (m *mapping) finishGreen() {
+	n, ok := m.number(m.green)
+	if _, given := m.given["threads"]; !ok || given {
+		return
+	}
+	m.set("threads", m.green, strconv.FormatInt(max(1, min(n, mostGreen)), 10))
+	m.note(m.green, "requests run on threads, and nothing is monkey-patched; --threads says how many, the front keeps slow clients away from them")
+}
+
+func (m *mapping) keepalive(o Option) {
+	if o.Name != "http-keepalive" || !truth(o) {
+		return
+	}
+	if n, err := strconv.Atoi(o.Value); err == nil && n > 1 {
+		m.set("keepalive", o, o.Value)
+	}
+}
+
+// spool: what lies in memory while it arrives. Small numbers are written for `on`.
+func (m *mapping) spool(o Option) {
+	if n, ok := m.number(o); ok && n >= 4096 {
+		m.set("spool_threshold", o, strconv.FormatInt(min(n, settings.MaxInMemory), 10))
+	}
+}
+
+func (m *mapping) buffer(o Option) {
+	if n, ok := m.number(o); ok {
+		limit := strconv.FormatInt(min(n, settings.MaxHead), 10)
+		m.set("limit_request_line", o, limit)
+		m.set("limit_request_field_size", o, limit)
+	}
+}
+
+func (m *mapping) staticMap(o Option, whole bool) {
+	prefix, directory, ok := strings.Cut(o.Value, "=")
+	if o.Name == "check-static" || o.Name == "static-check" {
+		prefix, directory, ok = "", o.Value, true
+	}
+	if !ok || directory == "" || prefix != "" && prefix[0] != '/' {
+		m.complain(o, "%s is %q: it must be /prefix=directory", o.Name, shown(o.Value))
+		return
+	}
+	m.payload.Static = append(m.payload.Static, Static{prefix, m.within(directory), whole})
+}
+
+func (m *mapping) header(o Option) {
+	name, _, ok := strings.Cut(o.Value, ":")
+	if !ok || name == "" || strings.ContainsAny(name, " \t") {
+		m.complain(o, "%s is %q: it must be Name: value", o.Name, shown(o.Value))
+		return
+	}
+	m.payload.AddHeader = append(m.payload.AddHeader, o.Value)
+}
+
+// mostLocks is as many as a process may keep descriptors of.
+const mostLocks = 64
+
+func (m *mapping) locks(o Option) {
+	n, ok := m.number(o)
+	if ok && n > mostLocks {
+		m.complain(o, "locks is %d: at most %d are kept", n, mostLocks)
+		return
+	}
+	m.payload.Locks = int(n)
+}
+
+// defaults are uWSGI's, where an application can tell.
+func (m *mapping) defaults() settings.Layer {
+	layer := settings.Layer{}
+	for name, value := range map[string]string{"workers": "1", "threads": "1", "preload": "on", "timeout": "0", "graceful_timeout": "60",
+		"umask": fmt.Sprintf("0o%03o", m.world.Umask)} {
+		layer[name] = settings.Given{Texts: []string{value}, Source: settings.Source("uWSGI's default")}
+	}
+	return layer
+}

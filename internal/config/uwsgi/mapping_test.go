@@ -1,0 +1,238 @@
+package uwsgi
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/settings"
+)
+
+func mapped(t *testing.T, text string) (*Config, error) {
+	t.Helper()
+	w := world(t, map[string]string{"app.ini": text})
+	f, err := Read("app.ini", w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.Map(w)
+}
+
+// told is what is given, in one line.
+func told(c *Config) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(c.Given)) {
+		parts = append(parts, name+"="+strings.Join(c.Given[name].Texts, "|"))
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestOptionsBecomeSettings(t *testing.T) {
+	for text, want := range map[string]string{
+		"module = shop.wsgi":                          "wsgi_app=shop.wsgi:application",
+		"module = shop.wsgi\ncallable = app":          "wsgi_app=shop.wsgi:app",
+		"callable = app\nwsgi-file = /srv/shop.py":    "wsgi_app=/srv/shop.py:app",
+		"wsgi = shop:create()":                        "wsgi_app=shop:create()",
+		"mount = /shop=shop:app":                      "root_path=/shop wsgi_app=shop:app",
+		"mount = /=shop.py\ncallable=app":             "wsgi_app=shop.py:app",
+		"workers = 2\nprocesses = 4":                  "workers=4",
+		"threads = 0":                                 "threads=1",
+		"processes = %(%k * 2)":                       "workers=4",
+		"http = :80":                                  "bind=:80",
+		"http-socket = *:80":                          "bind=:80",
+		"http-socket = [::1]:80\nhttp = /run/a.sock":  "bind=[::1]:80|unix:/run/a.sock",
+		"http-socket = fd://3":                        "bind=fd://3",
+		"protocol = http\nsocket = 127.0.0.1:80":      "bind=127.0.0.1:80",
+		"chmod-socket":                                "umask=0o111",
+		"chmod-socket = 660\numask = 022":             "umask=0o117",
+		"umask = 027":                                 "umask=0o027",
+		"harakiri = 20\nreload-mercy = 8":             "graceful_timeout=8 timeout=20",
+		"reload-on-rss = 300\nevil-reload-on-rss=400": "max_worker_memory=300MB max_worker_memory_hard=400MB",
+		"max-requests = 1000\nmax-requests-delta=50":  "max_requests=1000 max_requests_jitter=50",
+		"lazy-apps = true":                            "preload=off",
+		"lazy-apps = false":                           "preload=on",
+		"post-buffering = 1":                          "",
+		"post-buffering = 65536":                      "spool_threshold=65536",
+		"post-buffering = 8388608":                    "spool_threshold=1048576",
+		"buffer-size = 32768":                         "limit_request_field_size=32768 limit_request_line=32768",
+		"limit-post = 10485760":                       "limit_request_body=10485760",
+		"http-keepalive = 1":                          "",
+		"http-keepalive = 30":                         "keepalive=30",
+		"http-timeout = 90\nhttp-headers-timeout=9":   "body_timeout=90 header_timeout=9 send_timeout=90",
+		"gevent = 100":                                "threads=16",
+		"gevent = 100\nthreads = 4":                   "threads=4",
+		"listen = 1024":                               "backlog=1024",
+		"venv = /srv/venv":                            "venv=/srv/venv",
+		"pp = a\npythonpath = b":                      "pythonpath=a|b",
+		"procname = shop\npidfile = /run/shop.pid":    "pidfile=/run/shop.pid proc_name=shop",
+		"enable-proxy-protocol = true":                "proxy_allow_ips=* proxy_protocol=auto",
+		"master = true\nvacuum = true\ndie-on-term\nsingle-interpreter = true\nneed-app = true\nthunder-lock = true": "",
+	} {
+		t.Run(text, func(t *testing.T) {
+			c, err := mapped(t, "[uwsgi]\n"+text+"\n")
+			if err != nil || told(c) != want {
+				t.Errorf("%q, want %q: %v", told(c), want, err)
+			}
+			if _, err := settings.Resolve(settings.Sources{Files: []settings.Layer{c.Given}, Defaults: c.Defaults,
+				Flags: settings.Layer{"wsgi_app": {Texts: []string{"a"}, Source: "-"}}}); err != nil {
+				t.Errorf("it is no setting's value: %v", err)
+			}
+		})
+	}
+}
+
+func TestASettingSaysWhereItCameFrom(t *testing.T) {
+	c, err := mapped(t, "[uwsgi]\n\nprocesses = 3\n")
+	if err != nil || c.Given["workers"].Source != "app.ini:3, processes" {
+		t.Errorf("%+v, %v", c.Given, err)
+	}
+}
+
+func TestDefaultsAreThoseOfUWSGI(t *testing.T) {
+	c, err := mapped(t, "[uwsgi]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := settings.Resolve(settings.Sources{Defaults: c.Defaults, Flags: settings.Layer{"wsgi_app": {Texts: []string{"a"}, Source: "-"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.Apps[0]
+	if a.Workers != 1 || a.Threads != 1 || a.Preload != "on" || a.Timeout != 0 || s.GracefulTimeout.Seconds() != 60 || s.Umask != 0o022 {
+		t.Errorf("%+v %+v", s, a)
+	}
+}
+
+func TestWhatProtectsOrShapesTheServiceStopsTheStart(t *testing.T) {
+	for text, hint := range map[string]string{
+		"https = :443,a.crt,a.key":        "TLS is not there yet",
+		"socket = /run/a.sock":            "http-socket = /run/a.sock",
+		"uwsgi-socket = :3031":            "proxy_pass",
+		"chroot = /srv/jail":              "RootDirectory=",
+		"route-remote-addr = ^1.2 break:": "the proxy in front",
+		"emperor = /etc/uwsgi/vassals":    "one server serves one application",
+		"cap = setgid":                    "CapabilityBoundingSet=",
+		"limit-nproc = 10":                "TasksMax=",
+		"unshare = pid":                   "RestrictNamespaces=",
+		"cgroup = /sys/x":                 "MemoryMax=",
+		"http-socket = @name":             "a Unix socket has a path",
+		"shared-socket = :80":             "use http-socket",
+		"mount = /a=a\nmount = /b=b":      "start another server",
+		"module = a\nmount = /b=b":        "start another server",
+		"yaml = other.yaml":               "only ini files are read",
+	} {
+		_, err := mapped(t, "[uwsgi]\n"+text+"\n")
+		if fault.Of(err) == nil && err != nil {
+			err = fault.Each(err)[0]
+		}
+		if fault.Of(err) != fault.OptionRefused || !strings.Contains(fault.Hint(err), hint) || !strings.HasPrefix(err.Error(), "app.ini:") {
+			t.Errorf("%s: %v; %s", text, err, fault.Hint(err))
+		}
+	}
+}
+
+func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
+	if c, err := mapped(t, "[uwsgi]\nchroot = false\ncheaper = 0\nhttp-to-https = off\n"); err != nil || len(c.Notes) != 0 {
+		t.Errorf("%v %v", c.Notes, err)
+	}
+}
+
+func TestWhatHasNoEffectIsListedOnce(t *testing.T) {
+	c, err := mapped(t, "[uwsgi]\nhttp = :80\nsocket = :81\nstats = :9191\ncron = 1 2 3 4 5 x\ncron2 = y\nprocesess = 3\nbase = /srv\nchdir = %(base)/a\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range c.Notes {
+		got = append(got, fmt.Sprintf("%s %s", n.Option.Where, n.Option.Name))
+		if n.Says == "" {
+			t.Errorf("nothing is said of %s", n.Option.Name)
+		}
+	}
+	if want := "app.ini:4 stats, app.ini:5 cron, app.ini:6 cron2, app.ini:7 procesess, app.ini:3 socket"; strings.Join(got, ", ") != want {
+		t.Errorf("%s, want %s", strings.Join(got, ", "), want)
+	}
+}
+
+func TestValuesOfTheWrongKindAreErrors(t *testing.T) {
+	for text, says := range map[string]string{
+		"processes = many":               `app.ini:2: processes is "many": it must be a whole number`,
+		"harakiri = -1":                  "app.ini:2: harakiri is",
+		"chmod-socket = rw":              "an octal number",
+		"http = 8000":                    "app.ini:2: http is 8000, which is no address",
+		"http =":                         "app.ini:2: http has no address",
+		"module =":                       "app.ini:2: module has no value",
+		"mount = shop:app":               "it must be /prefix=module:callable",
+		"static-map = st":                "it must be /prefix=directory",
+		"add-header = X":                 "it must be Name: value",
+		"locks = 100":                    "at most 64",
+		"chdir = /srv/%(nothing)":        "app.ini:2: chdir has %(nothing), and nothing of that name is in the file",
+		"http = :$(NO_PORT)":             "there is no such environment variable",
+		"strict = true\nprocesess = 1":   "app.ini:3: there is no option processess in uWSGI",
+		"protocol = fastcgi\nhttp = :80": "the protocol fastcgi is not spoken",
+	} {
+		says = strings.Replace(says, "processess", "procesess", 1)
+		if _, err := mapped(t, "[uwsgi]\n"+text+"\n"); err == nil || !strings.Contains(err.Error(), says) || fault.Of(fault.Each(err)[0]) == nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestWorkersAreTold(t *testing.T) {
+	c, err := mapped(t, "[uwsgi]\nprocesses = 3\nmaster\nstatic-map = /s=st\ncheck-static = /srv\nstatic-map2 = /a=/b\nadd-header = A: b\nlocks = 2\nimport = x\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Payload
+	if p.Locks != 2 || len(p.Static) != 3 || !p.Static[2].Whole || p.Static[1].Prefix != "" || !strings.HasSuffix(p.Static[0].Directory, "/st") ||
+		p.AddHeader[0] != "A: b" || p.Import[0] != "x" || len(p.Options) != 8 || p.Options[1] != [2]string{"master", ""} {
+		t.Errorf("%+v", p)
+	}
+	if text, err := json.Marshal(p); err != nil || len(text) < 100 {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestTheWorkersAreNotToldTooMuch(t *testing.T) {
+	_, err := mapped(t, "[uwsgi]\n"+strings.Repeat("long_placeholder = "+strings.Repeat("x", 1000)+"\n", 50))
+	if err == nil || !strings.Contains(err.Error(), "more than 40960 bytes") {
+		t.Error(err)
+	}
+}
+
+func TestTheTableIsSound(t *testing.T) {
+	seen := map[string]bool{}
+	for _, row := range Rows() {
+		for _, name := range row.Names {
+			beginning, family := strings.CutSuffix(name, "*")
+			matches := slices.ContainsFunc(knownNames(), func(known string) bool {
+				return known == name || family && strings.HasPrefix(known, beginning)
+			})
+			if seen[name] || !matches {
+				t.Errorf("%s is there twice, or is no option of uWSGI", name)
+			}
+			seen[name] = true
+		}
+		switch row.Treatment {
+		case Mapped:
+			if row.Setting == "" || row.apply == nil {
+				t.Errorf("%s is mapped to nothing", row.Names[0])
+			}
+		case Module:
+			if row.apply == nil {
+				t.Errorf("%s: nobody does it", row.Names[0])
+			}
+		default:
+			if row.Says == "" {
+				t.Errorf("%s: nothing is said of it", row.Names[0])
+			}
+		}
+	}
+	if len(seen) < 300 || len(knownNames()) < 900 || !slices.IsSorted(knownNames()) {
+		t.Errorf("%d names in the table, %d known", len(seen), len(knownNames()))
+	}
+}
