@@ -31,6 +31,7 @@ class Member:
         self.worker = worker
         self.retire: Callable[[], None] = _nothing  # has the worker drain
         self._left = False
+        self._leaving = threading.RLock()
         self._interrupted = threading.Event()
         self._interruption = [True]  # taken by whoever calls worker_int
         self._aborting: list[threading.Event] = []  # what is to be called once, by whoever comes first
@@ -105,12 +106,13 @@ class Member:
 
     def exit(self, requests: int) -> None:
         """Call worker_exit, the last thing before the process ends."""
-        if self._left:
-            return
-        self._left = True
-        self.worker.nr = max(self.worker.nr, requests)
-        self.worker.alive = False
-        self.hooks.tell("worker_exit", _faults.WORKER_HOOK_FAILED, self.server, self.worker)
+        with self._leaving:  # whoever comes second waits for the hook, and then may end the process
+            if self._left:
+                return
+            self._left = True
+            self.worker.nr = max(self.worker.nr, requests)
+            self.worker.alive = False
+            self.hooks.tell("worker_exit", _faults.WORKER_HOOK_FAILED, self.server, self.worker)
 
 
 def _nothing() -> None:
