@@ -61,6 +61,11 @@ func (r *Server) openControl() {
 			"hint", fault.ControlNotMade.Hint)
 		return
 	}
+	if path := r.settings().ControlSocket; path != settings.ControlAbstract {
+		if err := r.identity.owned(path); err != nil {
+			r.log.Warn("control socket not given to the user", "path", path, "error", err)
+		}
+	}
 	r.watched.add(nil, socket)
 	r.log.Debug("control socket made", "path", socket.Path)
 }

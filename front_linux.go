@@ -154,7 +154,14 @@ func (r *Server) listener(ctx context.Context, address listen.Address) (*listen.
 	if inherited, err := r.inherited(address); inherited != nil || err != nil {
 		return inherited, err
 	}
-	return listen.Open(ctx, address, r.listening())
+	listener, err := listen.Open(ctx, address, r.listening())
+	if err != nil {
+		return nil, err
+	}
+	if err := r.identity.owned(address.Path); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return listener, nil
 }
 
 // addressesWanted are those of --bind, and the sockets of a service manager. Where it has opened some, the default address is not wanted.

@@ -54,6 +54,7 @@ type Server struct {
 	managed     managed
 	upgrade     upgrade
 	activated   map[int]*listen.Listener // that a service manager has opened
+	identity    becoming
 
 	scaled      atomic.Int32           // how many workers there should be
 	chosen      atomic.Pointer[string] // why the interpreter of the newest generation is the one
@@ -94,6 +95,9 @@ func New(c *config.Config, reread func() (*config.Config, error), started func(S
 			_ = c.Close() // it has been killed, and no error says more than the one at hand
 		}
 	}()
+	if err := r.findIdentity(); err != nil {
+		return nil, err
+	}
 	if err := r.openService(); err != nil {
 		return nil, err
 	}
@@ -189,9 +193,6 @@ func (r *Server) Run(ctx context.Context) error {
 	defer r.close()
 	alive, over := context.WithCancel(context.WithoutCancel(ctx))
 	defer over()
-	ended := make(chan error, 1)
-	go func() { ended <- r.front.Run() }()
-	go r.reaper.Run(alive)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	r.watched.halt = stop
@@ -199,6 +200,12 @@ func (r *Server) Run(ctx context.Context) error {
 		r.openControl()
 	}
 	r.takeName()
+	if err := r.takeIdentity(); err != nil {
+		return errors.Join(err, r.front.Close())
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.front.Run() }()
+	go r.reaper.Run(alive)
 	r.watchService(alive)
 	r.watchSources(alive, r.app())
 	if r.generations.Begin() == nil {
@@ -267,6 +274,7 @@ func (r *Server) urls() []string {
 
 // close gives back what the server has of its own, after the loops have ended.
 func (r *Server) close() {
+	r.managed.removePid() // before who waits for the end is told that it has come
 	r.watched.close()
 	r.closeLogs()
 	defer r.managed.close()

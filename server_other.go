@@ -42,3 +42,6 @@ func (r *Server) Reload() {}
 
 // Interrupt does nothing.
 func (r *Server) Interrupt() {}
+
+// TakingOver reports that this process takes over from another one.
+func TakingOver() bool { return false }

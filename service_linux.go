@@ -47,6 +47,9 @@ func (r *Server) writePid(predecessor int) (err error) {
 	}
 	file, err := service.WritePid(r.settings().PidFile, predecessor)
 	if err == nil {
+		if err := r.identity.owned(r.settings().PidFile); err != nil {
+			r.log.Warn("pid file not given to the user", "error", err)
+		}
 		r.mu.Lock()
 		r.managed.pid = file
 		r.mu.Unlock()
@@ -70,10 +73,13 @@ func (r *Server) watchService(ctx context.Context) {
 	go r.managed.notifier.Watch(ctx, r.front.Live)
 }
 
-func (m *managed) close() {
+func (m *managed) removePid() {
 	if m.pid != nil {
 		m.pid.Remove()
 	}
+}
+
+func (m *managed) close() {
 	if m.notifier != nil {
 		m.notifier.Close()
 	}

@@ -225,3 +225,6 @@ func (r *Server) diedEarly(how string) {
 		r.generations.Kill(fault.New(fault.UpgradeFailed, "%s before it was ready", how))
 	}
 }
+
+// TakingOver reports that this process takes over from another one (USR2). It is asked before New.
+func TakingOver() bool { return service.TakingOver() }

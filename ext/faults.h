@@ -33,6 +33,8 @@
 #define SPY_HOOK_FAILED "SPY0041" /* a hook of the configuration raised an exception */
 #define SPY_WORKER_HOOK_FAILED "SPY0042" /* a hook of the configuration raised an exception in a worker */
 #define SPY_GUNICORN_REFUSED "SPY0050" /* a setting of gunicorn is in use that Speyside does not honour */
+#define SPY_USER_NOT_CHANGED "SPY0060" /* the server may not run as that user */
+#define SPY_NOT_DETACHED "SPY0061" /* the server could not be left in the background */
 #define SPY_VENV_UNUSABLE "SPY0070" /* the virtual environment cannot be used */
 #define SPY_OPTION_REFUSED "SPY0080" /* an option of uWSGI or Twisted cannot be honoured */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */

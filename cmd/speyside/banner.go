@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // printBanner says, in one look, where the server is, what it serves and how to end it.
-func printBanner(w io.Writer, s speyside.Started) {
+func printBanner(w io.Writer, s speyside.Started, daemon bool) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  Speyside %s is serving %s\n\n", settings.Version, application(s))
 	for _, url := range s.URLs {
@@ -23,7 +24,11 @@ func printBanner(w io.Writer, s speyside.Started) {
 		fmt.Fprintf(&b, "  %-10s %s\n", "settings", s.Config)
 	}
 	fmt.Fprintf(&b, "  %-10s in %s\n", "started", s.Took.Round(time.Millisecond))
-	fmt.Fprintf(&b, "  %-10s Ctrl-C finishes what was accepted; again stops at once\n\n", "stop")
+	stop := "Ctrl-C finishes what was accepted; again stops at once"
+	if daemon {
+		stop = fmt.Sprintf("kill %[1]d finishes what was accepted, as does speyside stop --pid %[1]d", os.Getpid())
+	}
+	fmt.Fprintf(&b, "  %-10s %s\n\n", "stop", stop)
 	_, _ = io.WriteString(w, b.String()) // one write, so that log lines do not come between
 }
 

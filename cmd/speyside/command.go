@@ -45,6 +45,7 @@ type call struct {
 	args           []string // those that are no flags; of a raw command all
 	env            func(string) string
 	stdout, stderr io.Writer
+	daemon         *detached // nil: this process has not been started as a daemon
 }
 
 // group is what a command has to do with, a heading of the help.

@@ -19,12 +19,15 @@ func main() { os.Exit(run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) }
 // run does what the arguments ask for and returns the exit code.
 func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	err := do(args, env, stdout, stderr)
+	var ended exited
 	switch {
 	case err == nil, errors.Is(err, errCommandHelp):
 		return fault.ExitStopped
 	case errors.Is(err, settings.ErrVersion):
 		fmt.Fprintln(stdout, "speyside", settings.Version)
 		return fault.ExitStopped
+	case errors.As(err, &ended): // and has said why
+		return int(ended)
 	default:
 		printError(stderr, err)
 		return fault.ExitCode(err)
@@ -34,7 +37,7 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 // do obeys the command that the arguments name.
 func do(args []string, env func(string) string, stdout, stderr io.Writer) error {
 	c := called(args)
-	c.env, c.stdout, c.stderr = env, stdout, stderr
+	c.env, c.stdout, c.stderr, c.daemon = env, stdout, stderr, isDetached()
 	return c.do()
 }
 

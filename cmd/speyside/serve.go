@@ -41,7 +41,12 @@ func (c *call) serve(o config.Options) error {
 	case configured.Check:
 		return c.checked(configured)
 	}
-	return serve(configured, read)
+	if c.daemon == nil {
+		if left, err := leave(configured, c.env, c.stderr); left || err != nil {
+			return err
+		}
+	}
+	return serve(configured, read, c.daemon)
 }
 
 // configCommand shows the configuration that serve would have.
@@ -90,8 +95,8 @@ func (c *call) checked(configured *config.Config) error {
 	return nil
 }
 
-// serve runs the server until a signal ends it.
-func serve(c *config.Config, reread func() (*config.Config, error)) error {
+// serve runs the server until a signal ends it. A daemon lets its caller go once it serves.
+func serve(c *config.Config, reread func() (*config.Config, error), daemon *detached) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	signals := make(chan os.Signal, 16)
@@ -100,7 +105,12 @@ func serve(c *config.Config, reread func() (*config.Config, error)) error {
 	defer signal.Stop(signals)
 	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	server, err := speyside.New(c, reread, func(started speyside.Started) { printBanner(os.Stderr, started) })
+	server, err := speyside.New(c, reread, func(started speyside.Started) {
+		printBanner(os.Stderr, started, daemon != nil)
+		if daemon != nil {
+			daemon.serving()
+		}
+	})
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,13 @@ type Loaded struct {
 	Alone      bool   // a script that serves in its own thread
 }
 
+// Identity is the user that this process has become. What it starts from now on is that user's; what it has started as root before becomes it, too.
+type Identity struct {
+	UID    int   `json:"uid"`
+	GID    int   `json:"gid"`
+	Groups []int `json:"groups"` // besides GID
+}
+
 // Options say what to load and whom to tell. The functions are called one at a time, by the goroutine of Run except
 // Listen, and must not block.
 type Options struct {
@@ -53,6 +60,8 @@ type Options struct {
 	Script        bool     // run App as __main__
 	Dir           string   // change there first; empty for the current directory
 	PythonPath    []string // put on sys.path
+	Env           []string // NAME=VALUE, besides what the front has
+	Identity      *Identity
 	ScriptName    string   // SCRIPT_NAME of every environ
 	Boot          string   // of this start: what identifiers of requests begin with
 	Warmup        []string // what each worker does before it claims

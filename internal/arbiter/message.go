@@ -32,6 +32,9 @@ type loadApplication struct {
 	UWSGI      json.RawMessage `json:"uwsgi,omitempty"`
 	Workers    int             `json:"workers"`
 	Threads    int             `json:"threads"`
+	// Environment is NAME=VALUE each.
+	Environment []string  `json:"environment"`
+	Identity    *Identity `json:"identity"`
 	// SwitchInterval is in microseconds; 0: leave it, -1: adapt it.
 	SwitchInterval int             `json:"switch_interval"`
 	Occasion       string          `json:"occasion"`

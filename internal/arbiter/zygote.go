@@ -80,7 +80,8 @@ func (a *Arbiter) python() (*Python, *fault.Error) {
 func (a *Arbiter) loadOrder() loadApplication {
 	return loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation, Boot: a.options.Boot,
+		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation,
+		Environment: a.options.Env, Identity: a.options.Identity, Boot: a.options.Boot,
 		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
 		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, UWSGI: a.options.UWSGI, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
 	}
@@ -98,7 +99,11 @@ func cannotStart(python string, err error) *fault.Error {
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 		return fault.New(fault.PythonNotFound, "there is no Python at %s", python)
 	}
-	return fault.New(fault.PythonNotFound, "starting %s: %w", python, err)
+	failed := fault.New(fault.PythonNotFound, "starting %s: %w", python, err)
+	if errors.Is(err, fs.ErrPermission) {
+		return failed.WithHint("user %d must be allowed to run it, and to search every directory on the way to it.", os.Geteuid())
+	}
+	return failed
 }
 
 // order gives an order to the zygote. One that does not read its orders is of no use.

@@ -87,6 +87,22 @@ var (
 		Hint:  "choose a file in a directory that exists and that the server's user may write, with --pid.",
 		About: "The pid is written to a file beside it, which then takes its place, so the user must be allowed to make files in that directory.",
 	})
+	// UserNotChanged: the server may not become the user.
+	UserNotChanged = declare(Fault{
+		Code: "SPY0060", Name: "UserNotChanged", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the server may not run as that user",
+		Hint: "start it as root, or as that user without --user and --group.",
+		About: "Only root can make a process somebody else's; in a container root may have been denied it (the capabilities SETUID and SETGID). Naming the user and " +
+			"group that the server is started as is nothing to change, and works for anybody.",
+	})
+	// NotDetached: the daemon could not be started, or was killed before it served.
+	NotDetached = declare(Fault{
+		Code: "SPY0061", Name: "NotDetached", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the server could not be left in the background",
+		Hint: "start it without --daemon, which shows what happens.",
+		About: "With `daemon` the program starts itself once more, in a session of its own, and waits until that serves. It could not be started, or something " +
+			"has killed it before. What goes wrong in any other way has its own code and exit code, as without `daemon`.",
+	})
 	// UpgradeFailed: the new program did not take over.
 	UpgradeFailed = declare(Fault{
 		Code: "SPY0018", Name: "UpgradeFailed", Whose: Operator, Exit: ExitConfiguration,

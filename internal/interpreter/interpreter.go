@@ -6,6 +6,7 @@
 package interpreter
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -51,7 +52,7 @@ func (w Wanted) choose() (Interpreter, error) {
 	if w.Python != "" {
 		path, err := exec.LookPath(w.Python)
 		if err != nil {
-			return Interpreter{}, fault.New(fault.PythonNotFound, "there is no Python interpreter at %s: %w", w.Python, err)
+			return Interpreter{}, notThere(w.Python, err)
 		}
 		return Interpreter{Path: path, Why: "as named by python"}, nil
 	}
@@ -71,6 +72,15 @@ func (w Wanted) choose() (Interpreter, error) {
 			w.Dir, filepath.Join(own, "python3"))
 	}
 	return Interpreter{Path: path, Why: "the first python3 on PATH"}, nil
+}
+
+// notThere says what is wrong with an interpreter that was named.
+func notThere(python string, err error) error {
+	missing := fault.New(fault.PythonNotFound, "there is no Python interpreter at %s: %w", python, err)
+	if errors.Is(err, fs.ErrPermission) {
+		return missing.WithHint("user %d must be allowed to run it, and to search every directory on the way to it.", os.Geteuid())
+	}
+	return missing
 }
 
 // venv is the virtual environment that counts, and why; empty when there is none, or when speyside is installed in it: one within the project was
@@ -130,8 +140,12 @@ func sameFile(a, b string) bool {
 	return err == nil && os.SameFile(one, other)
 }
 
-// executableFile reports whether path can be run.
+// executableFile reports whether path can be run. One that this user may not look at counts: that it cannot be run is to be said, rather
+// than another one taken.
 func executableFile(path string) bool {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return true
+	}
 	return err == nil && info.Mode().IsRegular() && info.Mode()&fs.FileMode(0o111) != 0
 }

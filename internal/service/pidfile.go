@@ -5,6 +5,7 @@ package service
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -57,10 +58,14 @@ func pidIn(path string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(text)))
 }
 
-// replace puts a file in the place of another: who reads it sees the one or the other, whole.
+// replace puts a file in the place of another: who reads it sees the one or the other, whole. Where the file is ours and the directory is not,
+// because root has made it for us, it is written over.
 func replace(path, text string) error {
 	next := fmt.Sprintf("%s.%d", path, os.Getpid())
 	err := os.WriteFile(next, []byte(text), 0o644)
+	if errors.Is(err, fs.ErrPermission) && overwrite(path, text) == nil {
+		return nil
+	}
 	if err == nil {
 		err = os.Rename(next, path)
 	}
@@ -68,6 +73,16 @@ func replace(path, text string) error {
 		_ = os.Remove(next)
 	}
 	return err
+}
+
+// overwrite writes to a file that exists.
+func overwrite(path, text string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.WriteString(text)
+	return errors.Join(err, file.Close())
 }
 
 // Keep writes the file again if it does not have the pid of this process any more.
@@ -78,9 +93,12 @@ func (p *PidFile) Keep() error {
 	return replace(p.path, strconv.Itoa(os.Getpid())+"\n")
 }
 
-// Remove removes the file, unless another process has written it meanwhile.
+// Remove removes the file, unless another process has written it meanwhile. Where that is not allowed it is emptied, which says the same.
 func (p *PidFile) Remove() {
-	if pid, err := pidIn(p.path); err == nil && pid == os.Getpid() {
-		_ = os.Remove(p.path)
+	if pid, err := pidIn(p.path); err != nil || pid != os.Getpid() {
+		return
+	}
+	if err := os.Remove(p.path); errors.Is(err, fs.ErrPermission) {
+		_ = overwrite(p.path, "")
 	}
 }

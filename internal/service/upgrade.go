@@ -160,6 +160,12 @@ type Predecessor struct {
 	blessed chan struct{} // closed when it has said its last word, or has ended
 }
 
+// TakingOver reports that FindPredecessor will find one.
+func TakingOver() bool {
+	_, upgrading := os.LookupEnv(upgradeEnv)
+	return upgrading
+}
+
 // FindPredecessor returns the server that has started this process to take over from it, or nil. The environment does not speak
 // of it afterwards.
 func FindPredecessor() (*Predecessor, error) {

@@ -108,7 +108,7 @@ func (s *Setting) Split(text string) []string {
 	switch s.Type {
 	case List, Addresses:
 		return split(text, ",")
-	case Routes:
+	case Routes, Variables:
 		return split(text, ";")
 	}
 	return []string{text}
@@ -196,7 +196,9 @@ func withValues(args []string) []string {
 	given := slices.Clone(args)
 	for i := range table {
 		setting := &table[i]
-		at := slices.IndexFunc(given, func(arg string) bool { return strings.ReplaceAll(arg, "_", "-") == "--"+setting.FlagName() })
+		at := slices.IndexFunc(given, func(arg string) bool {
+			return strings.ReplaceAll(arg, "_", "-") == "--"+setting.FlagName() || setting.Short != "" && arg == "-"+setting.Short
+		})
 		if end := slices.Index(given, "--"); setting.bare() == "" || at < 0 || end >= 0 && end < at {
 			continue
 		}

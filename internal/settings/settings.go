@@ -60,6 +60,10 @@ type Settings struct {
 	LivePath  string // of health checks
 	ReadyPath string
 
+	Daemon      bool
+	User, Group string // names or numbers; empty: as it is started
+	InitGroups  bool
+
 	PidFile       string // absolute; empty: none
 	ControlSocket string // ControlOff, control.Abstract, or an absolute path
 
@@ -75,6 +79,7 @@ type App struct {
 	WSGIApp    string   // as it was written: module:callable, a file, a script
 	Chdir      string   // absolute
 	PythonPath []string // absolute
+	RawEnv     []string // NAME=VALUE
 	Python     string   // absolute or a name to look up in PATH; empty: to be found
 	Venv       string   // absolute; empty: to be found
 

@@ -50,6 +50,7 @@ const (
 	SectionBodies      Section = "Bodies"
 	SectionTimeouts    Section = "Timeouts"
 	SectionHealth      Section = "Health checks"
+	SectionProcess     Section = "Process"
 	SectionControl     Section = "Control"
 	SectionLogging     Section = "Logging"
 )
@@ -57,7 +58,7 @@ const (
 // Sections returns the sections in the order of --help.
 func Sections() []Section {
 	return []Section{SectionApplication, SectionAddresses, SectionWorkers, SectionRequests, SectionProxies, SectionLimits, SectionBodies,
-		SectionTimeouts, SectionHealth, SectionControl, SectionLogging}
+		SectionTimeouts, SectionHealth, SectionProcess, SectionControl, SectionLogging}
 }
 
 // AutoSwitchInterval is the SwitchInterval that adapts to what runs.
@@ -88,7 +89,9 @@ func Named(name string) (Setting, bool) {
 func (s *Setting) OfApp() bool { return s.own != nil }
 
 // Several reports whether there may be several values.
-func (s *Setting) Several() bool { return s.Type == List || s.Type == Addresses || s.Type == Routes }
+func (s *Setting) Several() bool {
+	return slices.Contains([]Type{List, Addresses, Routes, Variables}, s.Type)
+}
 
 // FlagName returns the long flag of the setting without its hyphens, or "" for the positional one.
 func (s *Setting) FlagName() string {
@@ -177,6 +180,13 @@ var table = []Setting{
 			"environment of VIRTUAL_ENV, else .venv, venv or env in the project, else the one that speyside is installed in, else that of python3 on PATH. Speyside " +
 			"need not be installed in it. It is looked up anew at each reload. One whose Python is gone, or older than 3.11, is refused.",
 		own: func(a *App) any { return &a.Venv },
+	},
+	{
+		Name: "raw_env", Example: `["DJANGO_SETTINGS_MODULE=shop.settings"]`, Flag: "env", Short: "e", Meta: "NAME=VALUE", Type: Variables, DefaultText: "none", Section: SectionApplication,
+		Since: "0.1", Reloadable: true, Gunicorn: "raw_env", Check: aVariable,
+		Doc: "Environment variable of the application, NAME=VALUE; repeatable. It is set before the application is loaded, and goes before one that the " +
+			"server has inherited. In SPEYSIDE_RAW_ENV they are separated by semicolons.",
+		own: func(a *App) any { return &a.RawEnv },
 	},
 	{
 		Name: "preload", Example: `"on"`, Bare: "on", Meta: "MODE", Type: String, Default: "auto", Section: SectionApplication, Since: "0.1", Reloadable: true,
@@ -576,6 +586,35 @@ var table = []Setting{
 		Doc: "Path of the health check that says whether a request that came now would be served. 200, or 503 with the reason: no worker is up, " +
 			"the queue is full, every slot is in use, the server drains. It is compared as `live_path` is.",
 		field: func(s *Settings) any { return &s.ReadyPath },
+	},
+	{
+		Name: "daemon", Example: `true`, Short: "D", Meta: "on|off", Type: Bool, Default: "off", Section: SectionProcess, Since: "0.1",
+		Gunicorn: "daemon", Check: aSwitch,
+		Doc: "Run in the background. on or off; the flag alone means on. The command returns when the application is loaded and served, or with " +
+			"what went wrong and its exit code. The server has then no terminal, /dev/null for what is read and printed, and 022 as the umask of " +
+			"the application. Under a service manager (NOTIFY_SOCKET or LISTEN_FDS is set) and as process 1 it stays in the foreground, as it must, and says so.",
+		field: func(s *Settings) any { return &s.Daemon },
+	},
+	{
+		Name: "user", Example: `"shop"`, Short: "u", Meta: "USER", Type: String, DefaultText: "who starts it", Section: SectionProcess, Since: "0.1",
+		Gunicorn: "user", Check: notEmpty,
+		Doc: "User that the server runs as, a name or a number. As root it opens sockets, pid file and logs, and becomes that user before the " +
+			"application is loaded: the front, too. Unix sockets and the pid file are the user's then. HOME and the like are left as they are: see `raw_env`. " +
+			"Whoever is not root can only name himself.",
+		field: func(s *Settings) any { return &s.User },
+	},
+	{
+		Name: "group", Example: `"shop"`, Short: "g", Meta: "GROUP", Type: String, DefaultText: "that of the user", Section: SectionProcess, Since: "0.1",
+		Gunicorn: "group", Check: notEmpty,
+		Doc: "Group that the server runs as, a name or a number. It is in no other then, but for `initgroups`. A user that is only a number, without " +
+			"an entry, has no group of its own, and gets that of whoever starts the server.",
+		field: func(s *Settings) any { return &s.Group },
+	},
+	{
+		Name: "initgroups", Example: `true`, Flag: "initgroups", Meta: "on|off", Type: Bool, Default: "off", Section: SectionProcess, Since: "0.1",
+		Gunicorn: "initgroups", Check: aSwitch,
+		Doc:   "Be in all groups of the `user`, besides `group`. on or off; the flag alone means on.",
+		field: func(s *Settings) any { return &s.InitGroups },
 	},
 	{
 		Name: "control_socket", Example: `"/run/shop.ctl"`, Meta: "PATH", Type: String, Default: ControlAbstract, Section: SectionControl, Since: "0.1",

@@ -36,7 +36,7 @@ func TestEverySettingIsDocumentedAndWellFormed(t *testing.T) {
 
 func TestEveryFieldOfSettingsIsOneEntry(t *testing.T) {
 	types := map[Type]any{Int: new(int), Mode: new(int), Duration: new(time.Duration), String: new(string), Path: new(string),
-		List: new([]string), Addresses: new([]Address), Level: new(slog.Level), Size: new(int64), Bool: new(bool), Routes: new([]Route)}
+		List: new([]string), Addresses: new([]Address), Level: new(slog.Level), Size: new(int64), Bool: new(bool), Routes: new([]Route), Variables: new([]string)}
 	target, app := &Settings{}, &App{}
 	seen := map[any]bool{}
 	for _, s := range Table() {

@@ -20,16 +20,17 @@ type Type string
 // The types.
 const (
 	Int       Type = "int"
-	Mode      Type = "mode"         // an int, octal with a leading 0
-	Duration  Type = "duration"     // 30s, 1m30s, or a number of seconds
-	Size      Type = "size"         // 10MB, 64k, or a number of bytes
-	String    Type = "string"       //
-	Path      Type = "path"         //
-	List      Type = "list"         // separated by commas
-	Addresses Type = "address list" // one for each flag
-	Level     Type = "level"        //
-	Bool      Type = "switch"       // on or off
-	Routes    Type = "route list"   // one for each flag
+	Mode      Type = "mode"          // an int, octal with a leading 0
+	Duration  Type = "duration"      // 30s, 1m30s, or a number of seconds
+	Size      Type = "size"          // 10MB, 64k, or a number of bytes
+	String    Type = "string"        //
+	Path      Type = "path"          //
+	List      Type = "list"          // separated by commas
+	Addresses Type = "address list"  // one for each flag
+	Level     Type = "level"         //
+	Bool      Type = "switch"        // on or off
+	Routes    Type = "route list"    // one for each flag
+	Variables Type = "variable list" // one for each flag
 )
 
 // Check is what a value must be: in words, and as a test of it after it has been read.
@@ -117,6 +118,11 @@ var aNetwork = Check{Says: "addresses, networks such as 10.0.0.0/8 without bits 
 	}
 	network, err := netip.ParsePrefix(text)
 	return err == nil && network.Masked() == network
+}}
+
+var aVariable = Check{Says: "a variable as NAME=VALUE", OK: func(value any) bool {
+	name, _, found := strings.Cut(value.(string), "=")
+	return found && name != "" && !strings.ContainsRune(value.(string), 0)
 }}
 
 var aSecureHeader = Check{Says: "headers as NAME=VALUE", OK: func(value any) bool {

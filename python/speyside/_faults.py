@@ -96,6 +96,12 @@ WORKER_HOOK_FAILED: Final = "SPY0042"
 # A setting of gunicorn is in use that Speyside does not honour.
 GUNICORN_REFUSED: Final = "SPY0050"
 
+# The server may not run as that user.
+USER_NOT_CHANGED: Final = "SPY0060"
+
+# The server could not be left in the background.
+NOT_DETACHED: Final = "SPY0061"
+
 # The virtual environment cannot be used.
 VENV_UNUSABLE: Final = "SPY0070"
 

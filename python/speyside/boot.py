@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from speyside import _faults, streams
+from speyside import _faults, identity, streams
 from speyside.channel import Channel, Order
 from speyside.failure import Failure
 
@@ -99,6 +99,9 @@ def main() -> int:
 
 def _serve(origin: Origin, orders: Orders, load: Order) -> int:
     os.environ["SPEYSIDE_GENERATION"] = str(load.number("generation"))
+    for name, _, value in (variable.partition("=") for variable in load.texts("environment")):
+        os.environ[name] = value
+    identity.become(load.fields.get("identity"))
     try:
         from speyside import zygote
     except ImportError as error:

@@ -29,6 +29,7 @@ ASKED = {
     ),
     "forks": "GET /",
     "hinting": "GET /hints · HEAD /hints · GET /hints-late",
+    "identities": "GET /",
     "inputs": f"""POST /read?ops={OPS} one\ntwo · POST /echo body · POST /ignore body · POST /keep longer · GET /kept
         · POST /echo {"x" * 70_000} · POST /read?ops=iterate {"line" * 9}\n{"x" * 40_000}""",
     "leaving": f"GET /keep?name=a&{OPEN} · GET /kept",
