@@ -134,8 +134,8 @@ func (m *mapper) set(row *Row, f found) {
 		}
 		return
 	}
-	if f.value == nil || len(row.Ours) == 0 {
-		return // gunicorn's word for not given; or Python does it
+	if f.value == nil || f.value == "" && row.adapt == nil || len(row.Ours) == 0 {
+		return // gunicorn's words for not given; or Python does it
 	}
 	texts, note := row.texts(f.value)
 	if len(texts) == 0 && row.Name == "bind" {

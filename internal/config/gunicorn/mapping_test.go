@@ -220,6 +220,15 @@ func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
 	}
 }
 
+func TestDictionaryThatJSONHasNotIsRefusedWhereItsTextsCount(t *testing.T) {
+	for name, want := range map[string]string{"secure_scheme_headers": "its names and values must be texts", "logconfig_dict": ""} {
+		values := []Value{{Name: name, Repr: "{1: 2}", Type: "dict", Source: "x.py:1"}}
+		if _, err := Map(environment(), values); want == "" && err != nil || want != "" && (err == nil || !strings.HasSuffix(err.Error(), want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestWhatIsIgnoredIsNoted(t *testing.T) {
 	m, err := Map(environment(), file("worker_tmp_dir", `"/dev/shm"`, "http_parser", `"fast"`, "asgi_loop", `"auto"`, "dirty_post_fork", "class", "backlog", `99999`))
 	if err != nil {
@@ -269,6 +278,28 @@ func TestEveryRowSaysWhatBecomesOfIt(t *testing.T) {
 			}
 		default:
 			t.Errorf("%s is %q", row.Name, row.Treatment)
+		}
+	}
+}
+
+func TestNoValueIsTooOdd(t *testing.T) {
+	odd := []string{"null", "true", "false", "0", "-1", "1.5", "1e400", "99999999999999999999", `""`, `" "`, `"x"`, `"1"`, `"\u0000"`, "[]", "[null]", `["a",1]`,
+		`[""]`, "{}", `{"a":{}}`, `{"":null}`, "not JSON", ""}
+	for _, row := range Table() {
+		for _, json := range odd {
+			v := Value{Name: row.Name, JSON: []byte(json), Repr: "r", Type: "t", Source: "x.py:1"}
+			if json == "" {
+				v.JSON = nil
+			}
+			mapping, err := Map(environment(), []Value{v})
+			for _, err := range fault.Each(err) {
+				if err != nil && (fault.Of(err) == nil || !strings.Contains(err.Error(), row.Name)) {
+					t.Errorf("%s = %s: %v", row.Name, json, err)
+				}
+			}
+			if mapping == nil || len(mapping.Layers) != 1 {
+				t.Errorf("%s = %s: %v", row.Name, json, mapping)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package gunicorn
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,8 +47,12 @@ func (r *Row) read(v *Value) (any, error) {
 	case Function, Anything:
 		return value, nil
 	case Dict:
-		if v.Type == "dict" && v.JSON == nil {
-			return class{v.Repr}, nil // Python has it, and no row asks what is in it
+		switch {
+		case v.Type != "dict" || v.JSON != nil:
+		case r.adapt != nil:
+			return nil, errors.New("its names and values must be texts")
+		default:
+			return class{v.Repr}, nil // Python has it, and nobody here asks what is in it
 		}
 	case Switch, Count:
 		if b, ok := value.(bool); ok && r.Kind == Count {
@@ -151,7 +156,8 @@ func readTexts(value any) (any, bool) {
 		}
 		return texts, true
 	}
-	return []string{}, value == nil || value == false || value == json.Number("0")
+	dict, isDict := value.(map[string]any)
+	return []string{}, value == nil || value == false || value == json.Number("0") || isDict && len(dict) == 0
 }
 
 func readCommas(value any) (any, bool) {
