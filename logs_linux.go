@@ -21,7 +21,7 @@ type logs struct {
 // openLogs opens them before anything else that may have to be told.
 func (r *Server) openLogs() error {
 	s := r.settings()
-	if s.AccessLog == "" {
+	if s.AccessLog == "" || r.first.LogsRequests {
 		return nil
 	}
 	format, err := accesslog.Compile(s.AccessLogFormat)
@@ -44,6 +44,11 @@ func (r *Server) openLogs() error {
 func (r *Server) ReopenLogs() {
 	if r.logs.access != nil {
 		r.logs.access.Sink.Reopen()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for l := range r.loads {
+		l.arbiter.ReopenLogs()
 	}
 }
 

@@ -58,7 +58,9 @@ type Config struct {
 	Execution *Execution      // of the file, where it is written in Python
 	Executed  *Executed       // what came of it
 	UWSGI     json.RawMessage // what the workers are told of the uwsgi.ini that is in use; nil where there is none
-	Gunicorn  json.RawMessage // gunicorn's settings by name, in effect, where the application is to find what it finds there
+	// LogsRequests reports that Python writes the lines for requests, through its loggers, and the front none.
+	LogsRequests bool
+	Gunicorn     json.RawMessage // gunicorn's settings by name, in effect, where the application is to find what it finds there
 }
 
 // Read reads the configuration. The error has everything that is wrong with it: see [fault.Each].

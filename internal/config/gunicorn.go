@@ -161,7 +161,7 @@ func (c *Config) noteGunicorn(mapping *gunicorn.Mapping, like bool) error {
 			c.Notes = append(c.Notes, Note{Text: n.Event, Fields: []any{"setting", n.Setting, "from", string(n.Source), "why", n.Why}})
 		}
 	}
-	if c.Executed == nil && !like {
+	if c.LogsRequests = mapping.LogsRequests; c.Executed == nil && !like && !c.LogsRequests {
 		return nil // flags of gunicorn's among ours
 	}
 	s, app := c.Settings, c.Settings.Apps[0]

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGUSR2
+from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM, SIGTTIN, SIGUSR1, SIGUSR2
 
 import pytest
 
@@ -344,7 +344,7 @@ logconfig_dict = {
         "gunicorn.access": {"handlers": [], "propagate": True},
     },
 }
-accesslog = None
+accesslog = "-"
 def post_fork(server, worker): server.log.warning("forked")
 """
     app = APP.replace("def app", "import logging\nlog = logging.getLogger('shop')\ndef app").replace(
@@ -354,12 +354,40 @@ def post_fork(server, worker): server.log.warning("forked")
     with hooked(tmp_path, provoked=True) as server:
         server.get("/a", ("X-Id", "7"))
         server.printed("GET /a HTTP/1.1")
+        server.stop()
         told = [json.loads(line) for line in server.stdout.text().splitlines()]
     assert {"logger": "gunicorn.error", "level": "WARNING", "message": "forked"} in told
     assert {"logger": "shop", "level": "INFO", "message": "served"} in told
     access = [line for line in told if line["logger"] == "gunicorn.access"]
     assert len(access) == 1 and access[0]["status"] == "200", told
     assert re.fullmatch(r'127\.0\.0\.1 - - \[.*\] "GET /a HTTP/1\.1" 200 \d+ "-" "-"', access[0]["message"])
+
+
+def test_files_of_loggers_are_opened_anew_at_usr1(tmp_path: Path) -> None:
+    more = """
+logconfig_dict = {
+    "version": 1,
+    "handlers": {"file": {"class": "logging.FileHandler", "filename": "log"}},
+    "root": {"level": "INFO", "handlers": ["file"]},
+    "loggers": {"gunicorn.access": {"level": "INFO", "propagate": True}},
+}
+"""
+    write(tmp_path, more)
+    with hooked(tmp_path) as server:
+        server.ready(2)
+        server.get("/before")
+        (tmp_path / "log").rename(tmp_path / "log.1")
+        server.interrupt(SIGUSR1)
+        until(lambda: (tmp_path / "log").exists(), "the new file", PATIENCE)
+
+        def all_anew() -> bool:
+            old = (tmp_path / "log.1").read_text()
+            for _ in range(4):
+                server.get("/after")
+            return (tmp_path / "log.1").read_text() == old
+
+        until(all_anew, "every process has the new file", PATIENCE)
+        assert "/after" in (tmp_path / "log").read_text() and "/before" in (tmp_path / "log.1").read_text()
 
 
 def test_logging_configuration_that_cannot_be_is_one_error(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ type Mapping struct {
 	Notes    []Note
 	Values   map[string]any // of every setting that is no function, gunicorn's defaults among them, as JSON has them
 
+	// LogsRequests reports that the configuration has loggers of Python's own: lines for requests are theirs, not the front's.
+	LogsRequests bool
+
 	CheckConfig, PrintConfig bool // it is to be looked at, not served
 }
 
@@ -75,6 +78,12 @@ func Map(env func(string) string, given ...[]Value) (*Mapping, error) {
 		} else if row.Kind != Function {
 			m.mapped.Values[row.Name] = row.normal()
 		}
+	}
+	for _, name := range []string{"logconfig", "logconfig_dict", "logconfig_json"} {
+		row := m.rows[name]
+		f, ok := m.found[name]
+		_, python := f.value.(class)
+		m.mapped.LogsRequests = m.mapped.LogsRequests || ok && (python || !row.isDefault(f.value))
 	}
 	m.class()
 	m.name()

@@ -16,8 +16,11 @@ func file(pairs ...string) []Value {
 	var values []Value
 	for i := 0; i < len(pairs); i += 2 {
 		v := Value{Name: pairs[i], JSON: json.RawMessage(pairs[i+1]), Repr: pairs[i+1], Source: settings.Source(fmt.Sprintf("gunicorn.conf.py:%d", i/2+1))}
-		if pairs[i+1] == "class" {
+		switch pairs[i+1] {
+		case "class":
 			v.JSON, v.Repr, v.Type = nil, "<class 'x.Y'>", "type"
+		case "dict": // with something in it that JSON has not
+			v.JSON, v.Repr, v.Type = nil, "{'a': <class 'x.Y'>}", "dict"
 		}
 		values = append(values, v)
 	}
@@ -258,6 +261,24 @@ func TestPythonIsToldEveryValue(t *testing.T) {
 	text, err := json.Marshal(m.Values)
 	if err != nil || len(m.Values) != 120-functions || functions != 20 || !strings.Contains(string(text), `"workers":3`) || !strings.Contains(string(text), `"timeout":30`) {
 		t.Errorf("%v, %d values: %s", err, len(m.Values), text)
+	}
+}
+
+func TestLoggersOfPythonHaveTheLinesForRequests(t *testing.T) {
+	for _, test := range []struct {
+		given []Value
+		want  bool
+	}{
+		{file("accesslog", `"-"`), false},
+		{file("logconfig_dict", `{}`, "logconfig", `null`), false},
+		{file("logconfig_dict", `{"version": 1}`), true},
+		{file("logconfig_dict", "dict"), true},
+		{file("logconfig", `"a.ini"`), true},
+		{file("logconfig_json", `"a.json"`), true},
+	} {
+		if m, err := Map(environment(), test.given); err != nil || m.LogsRequests != test.want {
+			t.Errorf("%+v: %v, %v", test.given, m.LogsRequests, err)
+		}
 	}
 }
 
