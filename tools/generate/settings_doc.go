@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"speyside.dev/speyside/internal/config/gunicorn"
 	"speyside.dev/speyside/internal/settings"
 )
 
@@ -59,15 +61,28 @@ func settingDoc(b *strings.Builder, s settings.Setting) {
 	if !s.NamesFile() {
 		row("in speyside.toml", map[bool]string{true: "in [app], or above it for all applications", false: "above the first table"}[s.OfApp()])
 	}
-	if s.Gunicorn != "" {
-		row("gunicorn", "`"+s.Gunicorn+"`")
-	}
+	row("gunicorn", gunicornNames(s.Name))
 	row("uWSGI", uwsgiNames(s.Name))
 	row("since", s.Since)
 	if s.NamesFile() {
 		return
 	}
 	fmt.Fprintf(b, "\n```toml\n%s\n```\n", inFile(s))
+}
+
+// gunicornNames says what gunicorn's names are for a setting of ours, and where it differs.
+func gunicornNames(setting string) string {
+	var names []string
+	for _, row := range gunicorn.Table() {
+		switch {
+		case !slices.Contains(row.Ours, setting):
+		case row.Treatment == gunicorn.Mapped:
+			names = append(names, "`"+row.Name+"` ([differs](migrating-gunicorn.md))")
+		default:
+			names = append(names, "`"+row.Name+"`")
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // inFile is the setting in a speyside.toml.
