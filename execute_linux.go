@@ -34,7 +34,7 @@ func (e *executor) Close() error {
 }
 
 // Execute has a configuration that is written in Python executed, for [config.Options]. The log says so before.
-func Execute(e *config.Execution) (*config.Executed, error) {
+func Execute(ctx context.Context, e *config.Execution) (*config.Executed, error) {
 	found, err := find(e.Settings.Apps[0], program(os.Args[0]))
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func Execute(e *config.Execution) (*config.Executed, error) {
 	if by.python, err = arbiter.StartPython(by.started, nil); err != nil {
 		return nil, err
 	}
-	read, err := by.python.ReadConfiguration(context.Background(), by.reading)
+	read, err := by.python.ReadConfiguration(ctx, by.reading)
 	if err != nil {
 		by.python.Close()
 		var raised *arbiter.ReadingError

@@ -1,28 +1,70 @@
 package speyside
 
 import (
+	"context"
 	"slices"
+	"sync"
 
 	"speyside.dev/speyside/internal/config"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
 
-// configurationFor returns that of a generation: the one of the start for the first, else what is written now. What cannot change while the
-// server runs stays as it is, and the log names it.
-func (r *Server) configurationFor(number int) (*config.Config, error) {
-	if c := r.first; number == 1 {
-		r.first = nil
-		return c, nil
+// preparing is the configuration of the next generation while it is read, which may take its time.
+type preparing struct {
+	mu   sync.Mutex
+	stop context.CancelFunc // nil when none is read
+	over bool               // none is wanted any more
+	read *config.Config
+	err  error
+}
+
+// prepare reads the configuration for the next generation. What it returns throws it away.
+func (r *Server) prepare(int) (discard func()) {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	p := &r.preparing
+	p.mu.Lock()
+	if p.stop = stop; p.over {
+		stop()
 	}
+	p.mu.Unlock()
+	read, err := r.readAgain(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop, p.read, p.err = nil, read, err
+	return func() { _ = read.Close() } // of what was read; an error of that helps nobody
+}
+
+// prepared returns what prepare has read.
+func (p *preparing) prepared() (*config.Config, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	read, err := p.read, p.err
+	p.read, p.err = nil, nil
+	return read, err
+}
+
+// end stops what is read: the server ends.
+func (p *preparing) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over = true; p.stop != nil {
+		p.stop()
+	}
+}
+
+// readAgain returns what is written now. What cannot change while the server runs stays as it is, and the log names it.
+func (r *Server) readAgain(ctx context.Context) (*config.Config, error) {
 	if r.reread == nil {
 		return &config.Config{Settings: r.settings()}, nil
 	}
-	c, err := r.reread()
+	c, err := r.reread(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if app := c.Settings.Apps[0].WSGIApp; isScript(app) != r.script {
+		_ = c.Close() // no error says more than this one
 		return nil, fault.New(fault.SettingInvalid, "setting wsgi_app is %q (from %s): a server that runs a script cannot serve a module, nor the other way about",
 			app, c.Settings.Source("wsgi_app")).WithHint("start the server anew.")
 	}
@@ -31,6 +73,15 @@ func (r *Server) configurationFor(number int) (*config.Config, error) {
 	}
 	r.tell(c.Notes)
 	return c, nil
+}
+
+// configurationFor returns the configuration of a generation: that of the start for the first, else what was prepared for it.
+func (r *Server) configurationFor(number int) (*config.Config, error) {
+	if c := r.first; number == 1 {
+		r.first = nil
+		return c, nil
+	}
+	return r.preparing.prepared()
 }
 
 // adopt has the settings of the generation that is in service from now on count for the front, too.

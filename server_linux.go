@@ -32,9 +32,9 @@ const probation = 2 * time.Second
 // Server is one running server: a front, and one generation of the application after the other.
 type Server struct {
 	current atomic.Pointer[settings.Settings]
-	reread  func() (*config.Config, error) // the configuration, for a reload
-	first   *config.Config                 // that of the start, until a generation has it
-	file    string                         // of the configuration, at the start; empty: none
+	reread  func(context.Context) (*config.Config, error) // the configuration, for a reload
+	first   *config.Config                                // that of the start, until a generation has it
+	file    string                                        // of the configuration, at the start; empty: none
 	level   *slog.LevelVar
 	log     *slog.Logger
 	started func(Started)
@@ -50,6 +50,7 @@ type Server struct {
 	reaper      *arbiter.Reaper
 	memory      *arbiter.Memory
 	generations *generation.Succession
+	preparing   preparing
 	watched     watched
 	managed     managed
 	upgrade     upgrade
@@ -76,7 +77,7 @@ type Server struct {
 // New prepares a server: listeners are open when it returns, unless a script says where to listen. Errors are a [fault.Error]
 // where somebody can do something about it. The server calls started once the application is loaded and connections are accepted, and reread for
 // each reload.
-func New(c *config.Config, reread func() (*config.Config, error), started func(Started)) (_ *Server, err error) {
+func New(c *config.Config, reread func(context.Context) (*config.Config, error), started func(Started)) (_ *Server, err error) {
 	s, level := c.Settings, new(slog.LevelVar)
 	level.Set(s.LogLevel)
 	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), reread: reread, level: level, started: started, begun: time.Now(), script: isScript(s.Apps[0].WSGIApp), drain: make(chan struct{}),
@@ -131,7 +132,7 @@ func New(c *config.Config, reread func() (*config.Config, error), started func(S
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Overlap: s.Apps[0].ReloadOverlap,
-		Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log})
+		Prepare: r.prepare, Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log})
 	return r, nil
 }
 

@@ -13,12 +13,12 @@ import (
 type Server struct{}
 
 // New returns the error that says that this system is not supported.
-func New(*config.Config, func() (*config.Config, error), func(Started)) (*Server, error) {
+func New(*config.Config, func(context.Context) (*config.Config, error), func(Started)) (*Server, error) {
 	return nil, fault.New(fault.PlatformNotSupported, "")
 }
 
 // Execute returns the error that says that this system is not supported.
-func Execute(*config.Execution) (*config.Executed, error) {
+func Execute(context.Context, *config.Execution) (*config.Executed, error) {
 	return nil, fault.New(fault.PlatformNotSupported, "")
 }
 

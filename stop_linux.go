@@ -41,6 +41,7 @@ func (r *Server) awaitStop(ctx, alive context.Context) {
 	if ctx.Err() != nil && alive.Err() == nil {
 		r.managed.notifier.Stopping("Stopping at once")
 		r.cutShort() // before the first worker dies of it
+		r.preparing.end()
 		r.generations.Kill(nil)
 	}
 }
@@ -65,6 +66,7 @@ func (r *Server) finish(ctx context.Context) {
 		fields = append(fields, "drain_delay", delay)
 	}
 	r.log.Info("drain began", fields...)
+	r.preparing.end()
 	r.generations.Stop()
 	r.giveUp(successor)
 	over := time.NewTimer(delay)

@@ -32,7 +32,7 @@ func (c *call) serve(o config.Options) error {
 	if err != nil {
 		return err
 	}
-	configured, err := read()
+	configured, err := read(context.Background())
 	switch {
 	case err != nil:
 		return err
@@ -55,7 +55,7 @@ func configCommand(c *call) error {
 	if err != nil {
 		return err
 	}
-	configured, err := read()
+	configured, err := read(context.Background())
 	if err != nil {
 		return err
 	}
@@ -64,13 +64,13 @@ func configCommand(c *call) error {
 
 // configuration returns what reads the configuration, at the start and at each reload. The directory is the one that the program was started in, by
 // its name: after a deployment that moves a symbolic link another one may be there.
-func (c *call) configuration(o config.Options) (func() (*config.Config, error), error) {
+func (c *call) configuration(o config.Options) (func(context.Context) (*config.Config, error), error) {
 	dir, err := filepath.Abs(".")
 	if err != nil {
 		return nil, fault.New(fault.ConfigurationUnreadable, "finding the current directory: %w", err)
 	}
 	o.Env, o.Environ, o.Dir, o.Execute = c.env, os.Environ(), dir, speyside.Execute
-	return func() (*config.Config, error) { return config.Read(o) }, nil
+	return func(ctx context.Context) (*config.Config, error) { return config.Read(ctx, o) }, nil
 }
 
 // show prints the configuration; what has executed it is not needed any more.
@@ -96,7 +96,7 @@ func (c *call) checked(configured *config.Config) error {
 }
 
 // serve runs the server until a signal ends it. A daemon lets its caller go once it serves.
-func serve(c *config.Config, reread func() (*config.Config, error), daemon *detached) error {
+func serve(c *config.Config, reread func(context.Context) (*config.Config, error), daemon *detached) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	signals := make(chan os.Signal, 16)

@@ -6,6 +6,7 @@
 package config
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -36,8 +37,9 @@ type Options struct {
 	Environ []string                 // the same, NAME=VALUE, to find what is no setting's
 	Dir     string                   // where the program was started; relative paths of files start there
 
-	Gunicorn bool                                // Args are those of gunicorn
-	Execute  func(*Execution) (*Executed, error) // executes a configuration that is written in Python
+	Gunicorn bool // Args are those of gunicorn
+	// Execute executes a configuration that is written in Python. The context ends when its result is wanted no more.
+	Execute func(context.Context, *Execution) (*Executed, error)
 }
 
 // Note is something that the operator should know and that ends nothing. Its words are a log line's.
@@ -64,7 +66,7 @@ type Config struct {
 }
 
 // Read reads the configuration. The error has everything that is wrong with it: see [fault.Each].
-func Read(o Options) (*Config, error) {
+func Read(ctx context.Context, o Options) (*Config, error) {
 	w, err := o.arguments()
 	if err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func Read(o Options) (*Config, error) {
 	case file == nil:
 	case file.isPython():
 		c.File = file.name
-		if values, err = c.execute(&o, w, file); err != nil {
+		if values, err = c.execute(ctx, &o, w, file); err != nil {
 			return nil, err
 		}
 	default:

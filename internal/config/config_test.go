@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -43,7 +44,7 @@ func (r *reading) read(args ...string) (*Config, error) {
 		}
 		return ""
 	}
-	return Read(Options{Args: args, Env: env, Environ: r.environ, Dir: r.dir})
+	return Read(context.Background(), Options{Args: args, Env: env, Environ: r.environ, Dir: r.dir})
 }
 
 func (r *reading) must(args ...string) *Config {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,7 +106,7 @@ func named(values []gunicorn.Value) string {
 func (w *written) inUse() bool { return w.gunicorn || len(w.values)+len(w.fromEnv) > 0 }
 
 // execute has the file executed.
-func (c *Config) execute(o *Options, w *written, f *file) ([]gunicorn.Value, error) {
+func (c *Config) execute(ctx context.Context, o *Options, w *written, f *file) ([]gunicorn.Value, error) {
 	without, err := settings.Resolve(settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir,
 		Defaults: settings.Layer{"wsgi_app": {Texts: []string{f.name}, Source: settings.SourceDefault}}}) // it is named in the file, perhaps
 	if err != nil {
@@ -116,7 +117,7 @@ func (c *Config) execute(o *Options, w *written, f *file) ([]gunicorn.Value, err
 	}
 	execution := &Execution{File: f.path, Module: f.module, Name: f.name, Found: f.found, Names: gunicorn.Names(), Settings: without}
 	c.Execution = execution
-	if c.Executed, err = o.Execute(execution); err != nil {
+	if c.Executed, err = o.Execute(ctx, execution); err != nil {
 		return nil, err
 	}
 	c.Notes = append(c.Notes, c.Executed.Near...)

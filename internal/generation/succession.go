@@ -34,6 +34,9 @@ type Load interface {
 type Options struct {
 	// Make returns the load of generation number. An error fails the reload that asked for it.
 	Make func(number int) (Load, error)
+	// Prepare does what Make needs and what takes its time; nil: there is nothing. It is called before it, on a goroutine of its own and without the lock. When
+	// the server stops meanwhile, what it returns is called instead of Make.
+	Prepare func(number int) (discard func())
 	// Probation is how long the generation before stands by after it gave over the line.
 	Probation time.Duration
 	// Workers is how many a generation has at first; that many crashes during probation, three at most, bring back the one before.
@@ -81,6 +84,7 @@ type Succession struct {
 	current *generation // in service, or loading when it is the first
 	standby *generation
 	loading *generation
+	making  bool // the next one is prepared
 	again   bool // a reload was asked for while one was under way
 	over    bool // no more reloads: the server stops
 	err     error
@@ -102,7 +106,8 @@ func New(options Options) *Succession {
 func (s *Succession) Begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g, err := s.make()
+	s.last++
+	g, err := s.make(s.last)
 	if err != nil {
 		s.finish(err)
 		return err
@@ -113,14 +118,13 @@ func (s *Succession) Begin() error {
 	return nil
 }
 
-// make makes the next generation.
-func (s *Succession) make() (*generation, error) {
-	s.last++
-	load, err := s.options.Make(s.last)
+// make makes a generation.
+func (s *Succession) make(number int) (*generation, error) {
+	load, err := s.options.Make(number)
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{Load: load, number: s.last, begun: time.Now(), target: s.workers}
+	g := &generation{Load: load, number: number, begun: time.Now(), target: s.workers}
 	s.all[g.number] = g
 	return g, nil
 }
@@ -142,7 +146,7 @@ func (s *Succession) Reload() {
 func (s *Succession) reloadSoon() {
 	switch {
 	case s.over:
-	case s.loading != nil, s.limited() && s.standby != nil: // there is no room for a third
+	case s.loading != nil, s.making, s.limited() && s.standby != nil: // there is no room for a third
 		s.again = true
 	default:
 		s.reload()
@@ -151,11 +155,38 @@ func (s *Succession) reloadSoon() {
 
 func (s *Succession) reload() {
 	s.again = false
-	s.options.Log.Info("reload began", "generation", s.last+1)
-	s.options.Began(s.last + 1)
-	g, err := s.make()
+	s.last++
+	s.options.Log.Info("reload began", "generation", s.last)
+	s.options.Began(s.last)
+	if s.options.Prepare == nil {
+		s.load(s.last)
+		return
+	}
+	s.making = true
+	go s.prepare(s.last)
+}
+
+// prepare begins to load a generation when what it needs is there.
+func (s *Succession) prepare(number int) {
+	discard := s.options.Prepare(number)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.making = false
+	if s.over {
+		discard()
+		return
+	}
+	s.load(number)
+	if s.loading == nil { // it could not be made
+		s.goOn()
+	}
+}
+
+// load begins to load a generation.
+func (s *Succession) load(number int) {
+	g, err := s.make(number)
 	if err != nil {
-		s.refused(s.last, err)
+		s.refused(number, err)
 		return
 	}
 	s.loading = g

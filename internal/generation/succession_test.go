@@ -101,6 +101,49 @@ func TestGenerationThatFailsToLoadLeavesTheOldOneInService(t *testing.T) {
 	s.expect("start 3")
 }
 
+func TestStopDoesNotWaitForWhatIsPrepared(t *testing.T) {
+	s := begin(t, 2)
+	prepared, discarded := make(chan struct{}), make(chan struct{})
+	s.options.Prepare = func(int) func() {
+		<-prepared
+		return func() { close(discarded) }
+	}
+	s.Reload()
+	s.Reload() // another is to follow, and does not: the server stops
+	s.Stop()
+	s.expect("")
+	close(prepared)
+	<-discarded
+	s.mu.Lock() // until prepare is over
+	defer s.mu.Unlock()
+	s.expect("")
+	if s.last != 2 || s.making {
+		t.Errorf("%d generations, making %v", s.last, s.making)
+	}
+}
+
+func TestReloadDuringThePreparationFollowsAfterIt(t *testing.T) {
+	s := begin(t, 2)
+	prepared, settled := make(chan struct{}), make(chan Outcome, 4)
+	s.options.Prepare = func(int) func() {
+		<-prepared
+		return func() {}
+	}
+	s.options.Settled = func(o Outcome) { settled <- o }
+	s.broken[2], s.broken[3] = errors.New("half-written"), errors.New("half-written still")
+	s.Reload()
+	s.Reload()
+	prepared <- struct{}{}
+	if o := <-settled; o.Generation != 2 || o.Error != "half-written" {
+		t.Errorf("%+v", o)
+	}
+	prepared <- struct{}{}
+	if o := <-settled; o.Generation != 3 {
+		t.Errorf("%+v", o)
+	}
+	s.expect("")
+}
+
 func TestReloadThatCannotBeMadeIsToldAndChangesNothing(t *testing.T) {
 	s := begin(t, 2)
 	s.broken[2] = errors.New("no memory")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from signal import SIGHUP
+from signal import SIGHUP, SIGTTIN
 
 from harness import PATIENCE, Server, running, until
 
@@ -66,3 +66,17 @@ def test_what_executed_the_configuration_becomes_the_zygote(tmp_path: Path) -> N
         assert server.get("/").status == 200
         executed_by = int((tmp_path / "pid").read_text())
         assert executed_by == server.zygote()
+
+
+def test_nothing_waits_for_a_configuration_that_takes_its_time(tmp_path: Path) -> None:
+    endless = f"import pathlib, time\npathlib.Path({str(tmp_path / 'began')!r}).touch()\ntime.sleep(1000)\n"
+    write(tmp_path, FIRST)
+    with running("served:app", bind=(), workers=None, threads=None, cwd=tmp_path) as server:
+        write(tmp_path, endless + FIRST)
+        server.interrupt(SIGHUP)
+        until((tmp_path / "began").exists, "the configuration at work", PATIENCE)
+        server.interrupt(SIGHUP)
+        assert server.get("/").text == "served"
+        server.interrupt(SIGTTIN)
+        server.ready(2)
+    # which ended in time, and left no process
