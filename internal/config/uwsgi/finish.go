@@ -16,6 +16,7 @@ func (m *mapping) finish() {
 	m.finishApplication()
 	m.finishSockets()
 	m.finishMask()
+	m.finishLogs()
 	if m.green.Name != "" {
 		m.finishGreen()
 	}
@@ -220,6 +221,9 @@ func (m *mapping) defaults() settings.Layer {
 	for name, value := range map[string]string{"workers": "1", "threads": "1", "preload": "on", "timeout": "0", "graceful_timeout": "60",
 		"umask": fmt.Sprintf("0o%03o", m.world.Umask)} {
 		layer[name] = settings.Given{Texts: []string{value}, Source: settings.Source("uWSGI's default")}
+	}
+	if m.accesslog.Texts != nil {
+		layer["accesslog"] = m.accesslog
 	}
 	return layer
 }

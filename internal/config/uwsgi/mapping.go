@@ -58,15 +58,17 @@ type mapping struct {
 	payload Payload
 	wrong   []error
 
-	app      Option
-	appFile  bool
-	callable string
-	mounts   []Option
-	sockets  []Option
-	protocol string
-	mode     Option // of sockets
-	mask     Option
-	green    Option
+	app       Option
+	appFile   bool
+	callable  string
+	mounts    []Option
+	sockets   []Option
+	protocol  string
+	mode      Option // of sockets
+	mask      Option
+	green     Option
+	quiet     bool // no line for each request
+	accesslog settings.Given
 }
 
 // mostPayload is how much of a file the workers can be told; it is part of one message.
@@ -157,6 +159,9 @@ func (m *mapping) used(name string) bool {
 
 // filled reports whether every placeholder of a value has been filled in.
 func (m *mapping) filled(o Option) bool {
+	if isLogFormat(o.Name) {
+		return true
+	}
 	for _, kind := range []string{"%(", "$("} {
 		at := strings.Index(o.Value, kind)
 		end := strings.IndexByte(o.Value[max(at, 0):], ')')

@@ -69,7 +69,10 @@ func TestOptionsBecomeSettings(t *testing.T) {
 		"venv = /srv/venv":                            "venv=/srv/venv",
 		"pp = a\npythonpath = b":                      "pythonpath=a|b",
 		"procname = shop\npidfile = /run/shop.pid":    "pidfile=/run/shop.pid proc_name=shop",
-		"enable-proxy-protocol = true":                "proxy_allow_ips=* proxy_protocol=auto",
+		"py-autoreload = 2":                           "reload=on",
+		"log-format = %(addr) \"%(method) %(uri) %(proto)\" %(status) %(var.HTTP_X_ID) %(nothing)":                   "access_log_format=%(h)s \"%(m)s %({RAW_URI}e)s %(H)s\" %(s)s %({x-id}i)s -",
+		"disable-logging = true\nlog-format = %(addr)":                                                               "",
+		"enable-proxy-protocol = true":                                                                               "proxy_allow_ips=* proxy_protocol=auto",
 		"master = true\nvacuum = true\ndie-on-term\nsingle-interpreter = true\nneed-app = true\nthunder-lock = true": "",
 	} {
 		t.Run(text, func(t *testing.T) {
@@ -104,6 +107,15 @@ func TestDefaultsAreThoseOfUWSGI(t *testing.T) {
 	a := s.Apps[0]
 	if a.Workers != 1 || a.Threads != 1 || a.Preload != "on" || a.Timeout != 0 || s.GracefulTimeout.Seconds() != 60 || s.Umask != 0o022 {
 		t.Errorf("%+v %+v", s, a)
+	}
+}
+
+func TestEveryRequestHasItsLineUnlessItIsSwitchedOff(t *testing.T) {
+	for text, want := range map[string]string{"": "-", "disable-logging = true": "", "disable-logging = false": "-"} {
+		c, err := mapped(t, "[uwsgi]\n"+text+"\n")
+		if got := strings.Join(c.Defaults["accesslog"].Texts, ""); err != nil || got != want {
+			t.Errorf("%s: %q, %v", text, got, err)
+		}
 	}
 }
 

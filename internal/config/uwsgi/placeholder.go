@@ -12,12 +12,14 @@ const mostExpanded = 64 << 10
 func (r *reader) expandAll() {
 	for i := range r.file.Options {
 		o := &r.file.Options[i]
-		if o.Name == "log-format" || o.Name == "logformat" {
+		if isLogFormat(o.Name) {
 			continue // its %(addr) are its own
 		}
 		o.Value = r.expand(o.Value, o.Where)
 	}
 }
+
+func isLogFormat(name string) bool { return name == "log-format" || name == "logformat" }
 
 // expand fills in $(ENVIRONMENT), @(file) and %(option). What names nothing stays as it is, as in uWSGI.
 func (r *reader) expand(value string, where Where) string {

@@ -76,6 +76,7 @@ func listedRows() []Row {
 		says("Redis or the cache of the framework does that: uWSGI's comes later", "cache* add-cache-item load-file-in-cache* queue* sharedarea static-cache-paths*"),
 		says("run it before the server, as ExecStartPre= of the unit", "exec-* call-* hook-* wait-for-* wait-iface* wait-interface* after-request-hook after-request-call"),
 		says("the header belongs to the application, or to the proxy in front", "static-expires* static-gzip* collect-header pull-header response-header-collect http-auto-gzip mimefile mime-file error-page-*"),
+		says("the access log has every request, or none: docs/logging.md", "log-4xx log-5xx log-slow log-sendfile log-format-strftime logformat-strftime"),
 		says("the log goes to standard error, and logrotate or the journal keeps it", "logger req-logger logger-req log-encoder log-req-encoder log-maxsize log-backupname log-truncate log-reopen log-syslog log-socket log-prefix log-master-stream log-master-req-stream alarm*"),
 		says("proxy_headers says which header has the client; docs/proxies.md", "log-x-forwarded-for http-manage-source"),
 		says("systemd does that: CPUAffinity=, Nice=, MemoryMax=", "cpu-affinity prio ksm never-swap"),

@@ -48,7 +48,7 @@ func applicationRows() []Row {
 			apply: func(m *mapping, o Option) { m.set("preload", o, offOn(truth(o))) }},
 		{Names: names("env"), Treatment: Mapped, Setting: "raw_env", apply: appendText("raw_env")},
 		{Names: names("py-autoreload python-autoreload py-auto-reload python-auto-reload"), Treatment: Mapped, Setting: "reload",
-			Says: "files are looked at as `reload` does", apply: func(m *mapping, o Option) { m.set("reload", o, onOff(o.Value != "0" && truth(o))) }},
+			apply: func(m *mapping, o Option) { m.set("reload", o, onOff(o.Value != "0" && truth(o))) }},
 	}
 }
 
@@ -78,7 +78,11 @@ func addressRows() []Row {
 		{Names: names("procname procname-master"), Treatment: Mapped, Setting: "proc_name", apply: text("proc_name")},
 		{Names: names("daemonize daemonize2"), Treatment: Mapped, Setting: "daemon,errorlog", Says: "its value is the log file",
 			apply: func(m *mapping, o Option) { m.set("daemon", o, "on"); m.set("errorlog", o, o.Value) }},
-		{Names: names("logto logto2"), Treatment: Mapped, Setting: "errorlog", apply: text("errorlog")},
+		{Names: names("logto logto2"), Treatment: Mapped, Setting: "errorlog,accesslog", Says: "the access log is in the same file", apply: text("errorlog")},
+		{Names: names("disable-logging"), Treatment: Mapped, Setting: "accesslog", Says: "on standard output without it, as uWSGI has a line for each request",
+			apply: func(m *mapping, o Option) { m.quiet = truth(o) }},
+		{Names: names("log-format logformat"), Treatment: Mapped, Setting: "access_log_format", Says: "its variables as atoms; what the front does not know is a hyphen, and named in the log",
+			apply: func(m *mapping, o Option) { m.logFormat(o) }},
 	}
 }
 

@@ -1,0 +1,55 @@
+package uwsgi
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"speyside.dev/speyside/internal/settings"
+)
+
+// logVariables are those of uWSGI's log-format, as atoms of access_log_format.
+var logVariables = map[string]string{
+	"addr": "%(h)s", "method": "%(m)s", "uri": "%({RAW_URI}e)s", "proto": "%(H)s", "status": "%(s)s", "user": "%(u)s", "host": "%({host}i)s",
+	"msecs": "%(M)s", "micros": "%(D)s", "secs": "%(T)s", "size": "%(B)s", "rsize": "%(B)s", "pid": "%(p)s", "referer": "%(f)s", "uagent": "%(a)s",
+	"time": "%(t)s", "ctime": "%(t)s", "ltime": "%(t)s", "ftime": "%(t)s", "cl": "%({content-length}i)s",
+}
+
+var logVariable = regexp.MustCompile(`%\(([^)]*)\)`)
+
+// logFormat translates the format of uWSGI's request log; what the front does not know is a hyphen, and named.
+func (m *mapping) logFormat(o Option) {
+	var unknown []string
+	format := logVariable.ReplaceAllStringFunc(strings.ReplaceAll(o.Value, "%%", "%"), func(written string) string {
+		name := written[2 : len(written)-1]
+		if atom := logVariables[name]; atom != "" {
+			return atom
+		}
+		if variable, ok := strings.CutPrefix(name, "var."); ok {
+			if header, ok := strings.CutPrefix(variable, "HTTP_"); ok {
+				return "%({" + strings.ToLower(strings.ReplaceAll(header, "_", "-")) + "}i)s"
+			}
+			return "%({" + variable + "}e)s"
+		}
+		unknown = append(unknown, name)
+		return "-"
+	})
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		m.note(o, "the access log has a hyphen for "+shown(strings.Join(slices.Compact(unknown), ", "))+"; docs/logging.md says what it has, and json by name is simpler")
+	}
+	m.set("access_log_format", o, format)
+}
+
+// finishLogs: uWSGI has a line for each request unless it is told otherwise, in the file where the rest is.
+func (m *mapping) finishLogs() {
+	if m.quiet {
+		delete(m.given, "access_log_format")
+		return
+	}
+	given := settings.Given{Texts: []string{"-"}, Source: "uWSGI's default"}
+	if log, ok := m.given["errorlog"]; ok {
+		given = log
+	}
+	m.accesslog = given
+}
