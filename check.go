@@ -16,11 +16,12 @@ import (
 
 // toLoad is what Python is told to load.
 type toLoad struct {
-	App        string            `json:"app"`
-	Script     bool              `json:"script"`
-	Chdir      string            `json:"chdir"`
-	PythonPath []string          `json:"pythonpath"`
-	Env        map[string]string `json:"env"`
+	App         string            `json:"app"`
+	Script      bool              `json:"script"`
+	Chdir       string            `json:"chdir"`
+	PasteGlobal []string          `json:"paste_global"`
+	PythonPath  []string          `json:"pythonpath"`
+	Env         map[string]string `json:"env"`
 }
 
 // notLoaded is why it could not.
@@ -43,7 +44,7 @@ func check(app *settings.App) error {
 	if err != nil {
 		return err
 	}
-	order, err := json.Marshal(toLoad{App: app.WSGIApp, Script: isScript(app.WSGIApp), Chdir: app.Chdir, PythonPath: append([]string{}, app.PythonPath...), Env: map[string]string{}})
+	order, err := json.Marshal(toLoad{App: app.WSGIApp, Script: isScript(app.WSGIApp), Chdir: app.Chdir, PasteGlobal: append([]string{}, app.PasteGlobal...), PythonPath: append([]string{}, app.PythonPath...), Env: map[string]string{}})
 	if err != nil {
 		return fmt.Errorf("telling Python what to load: %w", err)
 	}

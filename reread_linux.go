@@ -71,6 +71,9 @@ func (r *Server) readAgain(ctx context.Context) (*config.Config, error) {
 	for _, kept := range c.Settings.Keep(r.settings()) {
 		r.log.Warn("setting not changed: that takes a restart, or an upgrade (USR2)", "setting", kept.Name, "is", kept.Is, "wanted", kept.Wanted, "from", kept.Source)
 	}
+	if app := c.Settings.Apps[0].WSGIApp; c.Found != nil && app != r.settings().Apps[0].WSGIApp {
+		r.log.Info("application found", "app", app, "why", c.Found.Why)
+	}
 	r.tell(c.Notes)
 	return c, nil
 }

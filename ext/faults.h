@@ -36,6 +36,8 @@
 #define SPY_USER_NOT_CHANGED "SPY0060" /* the server may not run as that user */
 #define SPY_NOT_DETACHED "SPY0061" /* the server could not be left in the background */
 #define SPY_VENV_UNUSABLE "SPY0070" /* the virtual environment cannot be used */
+#define SPY_APPLICATION_AMBIGUOUS "SPY0071" /* several applications may be meant */
+#define SPY_PASTE_UNKNOWN "SPY0072" /* the PasteDeploy file has no such application */
 #define SPY_OPTION_REFUSED "SPY0080" /* an option of uWSGI or Twisted cannot be honoured */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */

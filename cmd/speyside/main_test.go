@@ -33,7 +33,7 @@ func TestErrorsNameCodeAndNextStep(t *testing.T) {
 		code int
 		want string
 	}{
-		{nil, 2, "speyside: error: no application was named [SPY0002]\nspeyside: hint: name it: "},
+		{nil, 2, "speyside: error: no application was named, and none was found in "},
 		{[]string{"a", "--wrokers", "2"}, 2, "speyside: error: there is no flag --wrokers [SPY0002]\nspeyside: hint: did you mean --workers?"},
 		{[]string{"a", "-w", "x"}, 1, "speyside: error: setting workers is \"x\" (from --workers): it must be auto or an integer from 1 to 1024 [SPY0001]\n"},
 	} {

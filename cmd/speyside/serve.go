@@ -105,6 +105,9 @@ func serve(c *config.Config, reread func(context.Context) (*config.Config, error
 	defer signal.Stop(signals)
 	// Caught rather than ignored, so that the application's own programs have the default again: whoever read our log may go.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	if c.Found != nil {
+		fmt.Fprintf(os.Stderr, "speyside: found %s (%s)\n", printable(c.Found.Named()), printable(c.Found.Why))
+	}
 	server, err := speyside.New(c, reread, func(started speyside.Started) {
 		printBanner(os.Stderr, started, daemon != nil)
 		if daemon != nil {

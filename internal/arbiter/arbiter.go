@@ -69,6 +69,8 @@ type Options struct {
 	Workers       int
 	Numbers       int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
 	Threads       int
+	// PasteGlobal is NAME=VALUE for a PasteDeploy file.
+	PasteGlobal []string
 	// SwitchInterval of Python's threads, in microseconds; 0: leave it, -1: adapt it.
 	SwitchInterval int
 	Segment        *os.File

@@ -19,19 +19,20 @@ type readConfiguration struct {
 }
 
 type loadApplication struct {
-	Type       string          `json:"type"`
-	App        string          `json:"app"`
-	Script     bool            `json:"script"`
-	Chdir      string          `json:"chdir"`
-	PythonPath []string        `json:"pythonpath"`
-	ScriptName string          `json:"script_name"`
-	Generation int             `json:"generation"`
-	Boot       string          `json:"boot"`
-	Warmup     []string        `json:"warmup"`
-	Preload    string          `json:"preload"`
-	UWSGI      json.RawMessage `json:"uwsgi,omitempty"`
-	Workers    int             `json:"workers"`
-	Threads    int             `json:"threads"`
+	Type        string          `json:"type"`
+	App         string          `json:"app"`
+	Script      bool            `json:"script"`
+	Chdir       string          `json:"chdir"`
+	PasteGlobal []string        `json:"paste_global"`
+	PythonPath  []string        `json:"pythonpath"`
+	ScriptName  string          `json:"script_name"`
+	Generation  int             `json:"generation"`
+	Boot        string          `json:"boot"`
+	Warmup      []string        `json:"warmup"`
+	Preload     string          `json:"preload"`
+	UWSGI       json.RawMessage `json:"uwsgi,omitempty"`
+	Workers     int             `json:"workers"`
+	Threads     int             `json:"threads"`
 	// Environment is NAME=VALUE each.
 	Environment []string  `json:"environment"`
 	Identity    *Identity `json:"identity"`

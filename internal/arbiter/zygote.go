@@ -80,7 +80,7 @@ func (a *Arbiter) python() (*Python, *fault.Error) {
 func (a *Arbiter) loadOrder() loadApplication {
 	return loadApplication{
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
-		PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation,
+		PasteGlobal: a.options.PasteGlobal, PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation,
 		Environment: a.options.Env, Identity: a.options.Identity, Boot: a.options.Boot,
 		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
 		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, UWSGI: a.options.UWSGI, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,

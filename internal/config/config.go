@@ -15,7 +15,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"speyside.dev/speyside/internal/config/discover"
 	"speyside.dev/speyside/internal/config/gunicorn"
+	"speyside.dev/speyside/internal/config/pasteini"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
@@ -52,7 +54,8 @@ type Note struct {
 // Config is a configuration that has been read.
 type Config struct {
 	Settings *settings.Settings
-	File     string // that counts, as it is called in messages; empty: none
+	File     string          // that counts, as it is called in messages; empty: none
+	Found    *discover.Found // the application, when nobody has named it
 	Notes    []Note
 	Check    bool // nothing is to be served: the configuration was to be checked
 	Print    bool // nothing is to be served: the configuration is to be shown
@@ -94,13 +97,19 @@ func Read(ctx context.Context, o Options) (*Config, error) {
 		sources.Files, wrong = file.read()
 	}
 	c.warnOfVariables(o.Environ)
-	if !w.inUse() && c.Executed == nil {
-		c.Settings, err = settings.Resolve(sources)
-		return c, errors.Join(wrong, err)
+	var mapping *gunicorn.Mapping
+	var unmapped error
+	if w.inUse() || c.Executed != nil {
+		mapping, unmapped = c.mapGunicorn(&o, w, &sources, values)
 	}
-	mapping, unmapped := c.mapGunicorn(&o, w, &sources, values)
+	if err := c.complete(o, &sources); err != nil {
+		return c.failed(wrong, unmapped, err)
+	}
 	if c.Settings, err = settings.Resolve(sources); err != nil || unmapped != nil || wrong != nil {
 		return c.failed(wrong, unmapped, err)
+	}
+	if mapping == nil {
+		return c, nil
 	}
 	return c, c.noteGunicorn(mapping, w.gunicorn)
 }
@@ -216,7 +225,13 @@ func (f *file) read() ([]settings.Layer, error) {
 	case filepath.Ext(f.path) == ".toml":
 		return readTOML(f.path, f.name, f.text)
 	}
-	return nil, fault.New(fault.ConfigurationUnreadable, "%s is of no kind that is known", f.name).WithHint("a configuration is a .toml file.")
+	if filepath.Ext(f.path) == ".ini" {
+		if ini, err := pasteini.Parse(string(f.text)); err != nil || ini.IsPaste() { // what is wrong with it is said when it is read
+			return []settings.Layer{{"paste": settings.Given{Texts: []string{f.path}, Source: settings.Source(f.name)}}}, nil
+		}
+	}
+	return nil, fault.New(fault.ConfigurationUnreadable, "%s is of no kind that is known", f.name).
+		WithHint("a configuration is a .toml file, or a PasteDeploy file with [app:main].")
 }
 
 // own are the variables that the server itself sets for its processes.

@@ -169,7 +169,7 @@ func (c *Config) noteGunicorn(mapping *gunicorn.Mapping, like bool) error {
 	maps.Copy(mapping.Values, map[string]any{
 		"wsgi_app": app.WSGIApp, "default_proc_name": app.WSGIApp, "chdir": app.Chdir, "workers": app.Workers, "threads": app.Threads,
 		"timeout": whole(app.Timeout), "graceful_timeout": whole(s.GracefulTimeout), "keepalive": whole(s.KeepAlive), "max_requests": app.MaxRequests,
-		"max_requests_jitter": app.MaxRequestsJitter, "preload_app": app.Preload == "on", "umask": s.Umask,
+		"max_requests_jitter": app.MaxRequestsJitter, "raw_paste_global_conf": append([]string{}, app.PasteGlobal...), "preload_app": app.Preload == "on", "umask": s.Umask,
 	})
 	var bind []string
 	for _, address := range s.Bind {

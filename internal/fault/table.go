@@ -150,6 +150,21 @@ var (
 		About: "The environment that `venv` names, that of VIRTUAL_ENV, or .venv, venv or env in the project: it is not there, has no whole pyvenv.cfg, or " +
 			"the Python that it was made of is gone, as after an upgrade of the system. No other Python is tried: it would not have what the application needs.",
 	})
+	// ApplicationAmbiguous: nobody named an application, and several were found.
+	ApplicationAmbiguous = declare(Fault{
+		Code: "SPY0071", Name: "ApplicationAmbiguous", Whose: Operator, Exit: ExitUsage,
+		Text: "several applications may be meant",
+		Hint: "name one of them.",
+		About: "No application was named, and the project has several that do not lead to one another: starting.md says where is looked. The hint has the command " +
+			"for each. Nothing has been started.",
+	})
+	// PasteUnknown: a PasteDeploy file has no such application.
+	PasteUnknown = declare(Fault{
+		Code: "SPY0072", Name: "PasteUnknown", Whose: Operator, Exit: ExitConfiguration,
+		Text:  "the PasteDeploy file has no such application",
+		Hint:  "name one as FILE#NAME; without a name it is main.",
+		About: "The application is a section of the file: [app:NAME], [composite:NAME], [pipeline:NAME] or [filter-app:NAME]. The hint names those that are there.",
+	})
 	// PlatformNotSupported: this system is not Linux.
 	PlatformNotSupported = declare(Fault{
 		Code: "SPY0008", Name: "PlatformNotSupported", Whose: Speyside, Exit: ExitConfiguration,

@@ -55,6 +55,18 @@ func (r resolver) resolve() (*Settings, error) {
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
+	which, named, err := r.Application()
+	if err != nil {
+		return nil, err
+	}
+	if which == "paste" {
+		app.Paste = named.Texts[0]
+		if app.WSGIApp = app.Paste; !OfPaste(app.Paste) {
+			app.WSGIApp = "config:" + app.Paste
+		}
+	} else {
+		app.Paste = ""
+	}
 	if app.WSGIApp == "" {
 		return nil, fault.New(fault.Usage, "no application was named").
 			WithHint("name it: speyside module:callable, or speyside FILE.py; speyside --help lists every flag.")
@@ -66,34 +78,77 @@ func (r resolver) resolve() (*Settings, error) {
 	return s, s.finish(dir)
 }
 
+// Find returns what counts for the setting of that name.
+func (s Sources) Find(name string) Given {
+	setting, known := Named(name)
+	if !known {
+		return Given{nil, SourceDefault}
+	}
+	given, _ := s.lookUp(&setting)
+	return given
+}
+
 // find returns what counts for a setting.
 func (r resolver) find(setting *Setting) Given {
-	if given, ok := r.Flags[setting.Name]; ok {
-		return given
+	given, _ := r.lookUp(setting)
+	return given
+}
+
+// lookUp returns what counts for a setting, and how early it counts: 0 is before everything else.
+func (s Sources) lookUp(setting *Setting) (Given, int) {
+	if given, ok := s.Flags[setting.Name]; ok {
+		return given, 0
 	}
-	if given, ok := r.variable(setting, setting.EnvName()); ok {
-		return given
+	if given, ok := s.variable(setting, setting.EnvName()); ok {
+		return given, 1
 	}
-	for _, file := range r.Files {
+	for i, file := range s.Files {
 		if given, ok := file[setting.Name]; ok {
-			return given
+			return given, 2 + i
 		}
 	}
-	if given, ok := r.variable(setting, setting.Env); ok {
-		return given
+	late := 2 + len(s.Files)
+	if given, ok := s.variable(setting, setting.Env); ok {
+		return given, late
 	}
-	if given, ok := r.Defaults[setting.Name]; ok {
-		return given
+	if given, ok := s.Defaults[setting.Name]; ok {
+		return given, late + 1
 	}
-	return Given{setting.defaults(), SourceDefault}
+	return Given{setting.defaults(), SourceDefault}, late + 2
+}
+
+// Application returns which of wsgi_app and paste counts, and what it says: the one that is given earlier, and a command line gives one only. A file of PasteDeploy
+// is that whichever names it. Without any, the name is empty.
+func (s Sources) Application() (name string, given Given, err error) {
+	app, _ := Named("wsgi_app")
+	paste, _ := Named("paste")
+	named, early := s.lookUp(&app)
+	file, earlier := s.lookUp(&paste)
+	switch {
+	case named.Source == SourceDefault && file.Source == SourceDefault:
+		return "", Given{}, nil
+	case early == 0 && earlier == 0:
+		return "", Given{}, fault.New(fault.Usage, "one application is served, and two were named: %s, and --paste %s", strings.Join(named.Texts, " "), strings.Join(file.Texts, " "))
+	case named.Source == SourceDefault || earlier <= early && file.Source != SourceDefault:
+		return "paste", file, nil
+	case len(named.Texts) == 1 && OfPaste(named.Texts[0]):
+		return "paste", named, nil
+	}
+	return "wsgi_app", named, nil
+}
+
+// OfPaste reports that an application is named by its PasteDeploy file: FILE.ini, FILE.ini#NAME or config:FILE#NAME.
+func OfPaste(app string) bool {
+	file, _, _ := strings.Cut(app, "#")
+	return strings.HasPrefix(app, "config:") || strings.HasSuffix(file, ".ini")
 }
 
 // variable is what an environment variable says of the setting; empty counts as unset.
-func (r resolver) variable(setting *Setting, name string) (Given, bool) {
-	if name == "" || r.Env == nil {
+func (s Sources) variable(setting *Setting, name string) (Given, bool) {
+	if name == "" || s.Env == nil {
 		return Given{}, false
 	}
-	text := strings.TrimSpace(r.Env(name))
+	text := strings.TrimSpace(s.Env(name))
 	if text == "" {
 		return Given{}, false
 	}

@@ -76,12 +76,14 @@ type Settings struct {
 
 // App is what the operator wants of one application.
 type App struct {
-	WSGIApp    string   // as it was written: module:callable, a file, a script
-	Chdir      string   // absolute
-	PythonPath []string // absolute
-	RawEnv     []string // NAME=VALUE
-	Python     string   // absolute or a name to look up in PATH; empty: to be found
-	Venv       string   // absolute; empty: to be found
+	WSGIApp     string   // as it was written: module:callable, a file, a script
+	Paste       string   // a PasteDeploy file, with # and a name or not; empty: WSGIApp is none
+	PasteGlobal []string // NAME=VALUE
+	Chdir       string   // absolute
+	PythonPath  []string // absolute
+	RawEnv      []string // NAME=VALUE
+	Python      string   // absolute or a name to look up in PATH; empty: to be found
+	Venv        string   // absolute; empty: to be found
 
 	Workers int
 	Threads int

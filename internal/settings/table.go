@@ -139,6 +139,19 @@ var table = []Setting{
 		own: func(a *App) any { return &a.WSGIApp },
 	},
 	{
+		Name: "paste", Example: `"production.ini"`, Meta: "FILE", Type: String, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true, Gunicorn: "paste", Check: notEmpty,
+		Doc: "PasteDeploy file whose application is served, FILE or FILE#NAME. A file of Pyramid's, most often; NAME is main. A relative path starts at " +
+			"`chdir`. `speyside development.ini` means the same. Logging is set up as the file says. Of its [server:main], `host`, `port`, `listen`, `threads` and the " +
+			"like count where nothing else says them; the log names what does not. A file without that application is refused.",
+		own: func(a *App) any { return &a.Paste },
+	},
+	{
+		Name: "paste_global", Example: `["database=shop", "debug=0"]`, Meta: "NAME=VALUE", Type: Variables, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
+		Gunicorn: "raw_paste_global_conf", Check: aVariable,
+		Doc: "Variable for a PasteDeploy file, beside `here` and `__file__`, one for each flag. %(NAME)s in the file stands for the value. What has no = is refused.",
+		own: func(a *App) any { return &a.PasteGlobal },
+	},
+	{
 		Name: "config", Short: "c", Meta: "FILE", Type: Path, FromShell: true, DefaultText: "speyside.toml, pyproject.toml with [tool.speyside], gunicorn.conf.py",
 		Section: SectionApplication, Since: "0.1", Gunicorn: "config", Check: notEmpty,
 		Doc: "File with settings, or `off`. The default is the first there is, in the directory where the program is started: speyside.toml, a " +

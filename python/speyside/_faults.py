@@ -105,6 +105,12 @@ NOT_DETACHED: Final = "SPY0061"
 # The virtual environment cannot be used.
 VENV_UNUSABLE: Final = "SPY0070"
 
+# Several applications may be meant.
+APPLICATION_AMBIGUOUS: Final = "SPY0071"
+
+# The PasteDeploy file has no such application.
+PASTE_UNKNOWN: Final = "SPY0072"
+
 # An option of uWSGI or Twisted cannot be honoured.
 OPTION_REFUSED: Final = "SPY0080"
 

@@ -23,7 +23,7 @@ def check(order: dict[str, Any]) -> None:
     app = order["app"]
     if not order["script"]:
         loader.prepare_path(order["pythonpath"], order["chdir"])
-        loader.load(app)
+        loader.load(app, order["paste_global"])
         return
     loader.prepare_path(order["pythonpath"], order["chdir"], app)
     try:

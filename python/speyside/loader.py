@@ -1,8 +1,9 @@
 """From the name of an application to the application: `module:callable` and its kin.
 
 Most callers need load. A name is `module`, `module:name`, `module:object.name`, `module:factory('x', y=1)`,
-or the same with a path to a .py or .wsgi file in the place of the module. What cannot be loaded raises Failure, which
-says whose fault it is; script mode, where a file is run as `__main__`, is not done here but in script.py.
+or the same with a path to a .py or .wsgi file in the place of the module; or a PasteDeploy file. What cannot be loaded
+raises Failure, which says whose fault it is; script mode, where a file is run as `__main__`, is not done here but in
+script.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
-from speyside import _faults
+from speyside import _faults, pastedeploy
 from speyside.failure import Failure, summary
 
 Application = Callable[..., Any]
@@ -39,8 +40,10 @@ def prepare_path(directories: Sequence[str], chdir: str = "", script: str = "") 
     sys.path[:] = first + [entry for entry in sys.path if entry not in first and entry != ""]
 
 
-def load(name: str) -> Application:
-    """Return the application of this name, or raise Failure."""
+def load(name: str, paste_global: Sequence[str] = ()) -> Application:
+    """Return the application of this name, or raise Failure; NAME=VALUE are for a PasteDeploy file."""
+    if pastedeploy.names_one(name):
+        return checked(pastedeploy.load(name, dict(one.split("=", 1) for one in paste_global)), name)
     module_name, expression = split(name)
     module = _import(module_name)
     if not expression:

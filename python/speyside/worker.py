@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from speyside import _gateway, loader, report, stacks, streams, warmup
+from speyside import _gateway, report, stacks, streams, warmup
 from speyside.channel import Channel, Order
 from speyside.failure import Failure, trimmed
 from speyside.loader import Application
@@ -233,15 +233,17 @@ class Start(NamedTuple):
     support: Support | None = None  # the modules of uWSGI
 
 
-def prepare(start: Start, channel: Channel, name: str, application: Application | None) -> Application:
+def prepare(
+    start: Start, channel: Channel, load: Callable[[], Application], application: Application | None
+) -> Application:
     """Return what to serve; None has to be loaded here, and a worker that cannot says so and ends."""
     try:
         if start.member is not None:
-            return start.member.prepare(lambda: loader.load(name))
+            return start.member.prepare(load)
         if start.support is not None:
             start.support.be_worker(start.number, lambda: channel.send("ReloadWanted", worker=start.number))
-            return start.support.work(application if application is not None else loader.load(name))
-        return application if application is not None else loader.load(name)
+            return start.support.work(application if application is not None else load())
+        return application if application is not None else load()
     except Failure as failure:
         channel.send("LoadFailed", worker=start.number, **failure.fact())
         if start.member is not None:

@@ -32,6 +32,7 @@ class Load(NamedTuple):
     app: str
     script: bool
     chdir: str
+    paste_global: list[str]  # NAME=VALUE for a PasteDeploy file
     pythonpath: list[str]
     script_name: str
     workers: int
@@ -43,6 +44,10 @@ class Load(NamedTuple):
     occasion: str  # `start` of the server, `reload`, or `again` after the death of a zygote
     workers_before: int  # the number of workers until now; 0 for none
     gunicorn: dict[str, object] | None  # its settings, where it is the one to be like
+
+    def application(self) -> Application:
+        """Import it, or have PasteDeploy load it; raise Failure."""
+        return loader.load(self.app, self.paste_global)
 
 
 class Child(NamedTuple):
@@ -186,7 +191,7 @@ class Zygote:
             member = self.master.member(facade) if self.master is not None and facade is not None else None
             start = worker.Start(number, self.load.threads, self.load.warmup, base, member, self.uwsgi)
             channel = Channel(order.descriptors[0])
-            worker.work(start, channel, worker.prepare(start, channel, self.load.app, application))
+            worker.work(start, channel, worker.prepare(start, channel, self.load.application, application))
         finally:
             os._exit(1)
 
@@ -225,7 +230,7 @@ class LeftBehind(Exception):  # noqa: N818 - it is no error
 def load_once(load: Load) -> Application:
     """Load the application in this process, from which workers are forked; raise Failure, or LeftBehind with `auto`."""
     known = leftovers.before()
-    application = loader.load(load.app)
+    application = load.application()
     left = leftovers.found(known)
     if left and load.preload == "auto":
         why = "the import left behind what does not survive a fork"
@@ -289,6 +294,7 @@ def _load(order: Order) -> Load:
         order.text("app"),
         order.flag("script"),
         order.text("chdir"),
+        order.texts("paste_global"),
         order.texts("pythonpath"),
         order.text("script_name"),
         max(1, order.number("workers")),

@@ -31,7 +31,7 @@ class App:
 
     def load(self) -> Application:
         """Import the application."""
-        return loader.load(self.app_uri)
+        return loader.load(self.app_uri, self.cfg.raw_paste_global_conf)
 
     def wsgi(self) -> Application:
         """Return the application; import it first when it is not there."""
