@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -26,7 +27,7 @@ func (i *interpreter) Close() error {
 	return nil
 }
 
-func (i *interpreter) execute(e *Execution) (*Executed, error) {
+func (i *interpreter) execute(_ context.Context, e *Execution) (*Executed, error) {
 	i.executed = e
 	if i.err != nil {
 		return nil, i.err
@@ -78,7 +79,7 @@ func TestConfigurationInPythonIsChosen(t *testing.T) {
 		i := &interpreter{}
 		o := optionsIn(t, i, c.line, map[string]string{"GUNICORN_CMD_ARGS": c.cmdArgs}, c.files...)
 		o.Gunicorn = c.gunicorn
-		read, err := Read(o)
+		read, err := Read(context.Background(), o)
 		if err != nil {
 			t.Errorf("%+v: %v", c, err)
 			continue
@@ -99,7 +100,7 @@ func TestConfigurationInPythonIsChosen(t *testing.T) {
 func TestWhatTheFileSaysIsInEffect(t *testing.T) {
 	i := &interpreter{says: map[string]string{"workers": "3", "timeout": "90", "worker_class": `"gthread"`, "threads": "2", "wsgi_app": `"a:b"`, "worker_tmp_dir": `"/x"`}}
 	o := optionsIn(t, i, "--threads 7", map[string]string{"SPEYSIDE_TIMEOUT": "0", "WEB_CONCURRENCY": "9", "GUNICORN_CMD_ARGS": "--keep-alive 4"}, "gunicorn.conf.py")
-	c, err := Read(o)
+	c, err := Read(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,19 +133,19 @@ func TestWhatTheFileSaysIsInEffect(t *testing.T) {
 func TestWhatHasExecutedARefusedFileIsEnded(t *testing.T) {
 	for name, says := range map[string]string{"certfile": `"/c"`, "workers": `"many"`, "bind": `"a:b:c"`} {
 		i := &interpreter{says: map[string]string{name: says}}
-		if c, err := Read(optionsIn(t, i, "a:b", nil, "gunicorn.conf.py")); c != nil || err == nil || !i.closed {
+		if c, err := Read(context.Background(), optionsIn(t, i, "a:b", nil, "gunicorn.conf.py")); c != nil || err == nil || !i.closed {
 			t.Errorf("%s: %v, %v, closed: %v", name, c, err, i.closed)
 		}
 	}
 	i := &interpreter{err: fault.New(fault.ConfigurationFailed, "x")}
-	if _, err := Read(optionsIn(t, i, "a:b", nil, "gunicorn.conf.py")); !errors.Is(err, i.err) {
+	if _, err := Read(context.Background(), optionsIn(t, i, "a:b", nil, "gunicorn.conf.py")); !errors.Is(err, i.err) {
 		t.Error(err)
 	}
 }
 
 func TestFlagsOfGunicornAmongOursChangeNoDefault(t *testing.T) {
 	i := &interpreter{}
-	c, err := Read(optionsIn(t, i, "a:b --threads 3 -k gevent --workers 2", map[string]string{"GUNICORN_CMD_ARGS": "--timeout 5"}, "speyside.toml"))
+	c, err := Read(context.Background(), optionsIn(t, i, "a:b --threads 3 -k gevent --workers 2", map[string]string{"GUNICORN_CMD_ARGS": "--timeout 5"}, "speyside.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,14 +6,14 @@ import (
 )
 
 func TestFlagsOfAnotherServerAreHandedOn(t *testing.T) {
-	foreign := []Foreign{{[]string{"-k", "--worker-class"}, true}, {[]string{"--reload"}, false}, {[]string{"-w", "--workers"}, true},
-		{[]string{"--error-log", "--log-to"}, true}, {[]string{"-D", "--detach"}, false}}
+	foreign := []Foreign{{[]string{"-k", "--worker-class"}, true}, {[]string{"--spew"}, false}, {[]string{"-w", "--workers"}, true},
+		{[]string{"--error-note", "--note-to"}, true}, {[]string{"-X", "--detach"}, false}}
 	for line, want := range map[string]string{
-		"-k gevent app -w 3":                  "--worker-class=gevent",
-		"-kgevent app --workers=3":            "--worker-class=gevent",
-		"--reload app --worker_class=-x -w 3": "--reload --worker-class=-x",
-		"-D -w3 app --log-to - --error-log x": "--detach --log-to=- --error-log=x",
-		"-Dw3 app":                            "--detach",
+		"-k gevent app -w 3":                    "--worker-class=gevent",
+		"-kgevent app --workers=3":              "--worker-class=gevent",
+		"--spew app --worker_class=-x -w 3":     "--spew --worker-class=-x",
+		"-X -w3 app --note-to - --error-note x": "--detach --note-to=- --error-note=x",
+		"-Xw3 app":                              "--detach",
 	} {
 		got, err := ParseFlags(strings.Fields(line), foreign...)
 		if err != nil || strings.Join(got.Foreign, " ") != want || got.Given["workers"].Texts[0] != "3" || got.Given["wsgi_app"].Texts[0] != "app" {
