@@ -3,8 +3,6 @@ package speyside
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -111,8 +109,9 @@ func (l *load) options() arbiter.Options {
 		AllReady: l.ready,
 		Crashed:  l.crashed,
 		Dead:     func(w int, acknowledged func([]arbiter.Request)) { l.line.WorkerDied(w, l.requests(acknowledged)) },
+		Relay:    r.logs.files(), Capture: r.logs.capture,
 		Traceback: func(text string) {
-			fmt.Fprint(os.Stderr, text)
+			r.logs.traceback(text)
 			r.generations.Traceback(l.number, text)
 		},
 	}

@@ -1,6 +1,11 @@
 package speyside
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -8,18 +13,58 @@ import (
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/observe"
+	"speyside.dev/speyside/internal/settings"
 )
 
-// logPatience is how long the end of the server waits until the last lines of the access log are written.
+// logPatience is how long the end of the server waits until the last lines of its logs are written.
 const logPatience = time.Second
 
 // logs are the files that the server writes of its own.
 type logs struct {
-	access *front.AccessLog // nil: there is none
+	access  *front.AccessLog // nil: there is none
+	file    *observe.LogFile // of the error log; nil: it is standard error
+	relay   *observe.Relay   // nil: what Python has for the log goes to standard error as well, as it is
+	log     *slog.Logger     // the error log, where it is another than text on standard error
+	capture bool             // what the application prints is for the error log
+	machine bool             // standard error is for programs to read
 }
 
 // openLogs opens them before anything else that may have to be told.
 func (r *Server) openLogs() error {
+	if err := r.openErrorLog(); err != nil {
+		return err
+	}
+	return r.openAccessLog()
+}
+
+// openErrorLog has the log written to the file, and in the form, that the settings name.
+func (r *Server) openErrorLog() (err error) {
+	s, json := r.settings(), r.settings().LogFormat == settings.LogJSON
+	if s.ErrorLog == settings.Standard && !json {
+		return nil
+	}
+	var to, raw io.Writer = os.Stderr, nil
+	if s.ErrorLog != settings.Standard {
+		if r.logs.file, err = observe.OpenLogFile(s.ErrorLog); err != nil {
+			return fault.New(fault.SettingInvalid, "setting errorlog is %q (from %s): %w", s.ErrorLog, s.Source("errorlog"), err)
+		}
+		to = r.logs.file
+	}
+	handler := observe.NewHandler(to, r.level)
+	if json {
+		handler = observe.NewJSONHandler(to, r.level)
+	} else {
+		raw = to
+	}
+	r.log = slog.New(handler)
+	r.logs.log, r.logs.capture, r.logs.machine = r.log, s.CaptureOutput, json && r.logs.file == nil
+	if r.logs.relay, err = observe.NewRelay(r.log, raw); err != nil {
+		return fault.New(fault.SegmentNotMade, "%w", err)
+	}
+	return nil
+}
+
+func (r *Server) openAccessLog() error {
 	s := r.settings()
 	if s.AccessLog == "" || r.first.LogsRequests {
 		return nil
@@ -40,8 +85,32 @@ func (r *Server) openLogs() error {
 	return nil
 }
 
+// files are what workers write to the log with.
+func (l *logs) files() []*os.File {
+	if l.relay == nil {
+		return nil
+	}
+	return l.relay.Files()
+}
+
+// traceback tells why an application was not loaded, for a person.
+func (l *logs) traceback(text string) {
+	if l.log == nil {
+		fmt.Fprint(os.Stderr, text)
+		return
+	}
+	l.log.Error("application raised while it was loaded", observe.Text(text))
+}
+
 // ReopenLogs has what is logged from now on written to the files that have the names of the logs now.
 func (r *Server) ReopenLogs() {
+	if file := r.logs.file; file != nil {
+		if err := file.Reopen(); err != nil {
+			r.log.Error("error log not reopened", "error", err, "effect", "records go to the file that was open before")
+		} else {
+			r.log.Info("error log reopened", "path", file.Path())
+		}
+	}
 	if r.logs.access != nil {
 		r.logs.access.Sink.Reopen()
 	}
@@ -52,9 +121,14 @@ func (r *Server) ReopenLogs() {
 	}
 }
 
-// closeLogs writes what there is of the access log. The loops have ended.
-func (r *Server) closeLogs() {
+// closeLogs writes what there is left. The loops have ended, and so have workers.
+func (r *Server) closeLogs() error {
+	var errs []error
 	if r.logs.access != nil {
 		r.logs.access.Sink.Close(logPatience)
 	}
+	if r.logs.relay != nil {
+		errs = append(errs, r.logs.relay.Close(logPatience))
+	}
+	return errors.Join(errs...)
 }

@@ -85,7 +85,6 @@ func New(c *config.Config, reread func(context.Context) (*config.Config, error),
 	r.current.Store(s)
 	r.first = c
 	r.file = c.File
-	r.tell(c.Notes)
 	r.scaled.Store(int32(r.begunWith(s)))
 	// With a spare processor for each loop that waits behind the scheduler's back, and one more, the goroutines that the
 	// loops start do not wait for them.
@@ -99,10 +98,11 @@ func New(c *config.Config, reread func(context.Context) (*config.Config, error),
 	if err := r.findIdentity(); err != nil {
 		return nil, err
 	}
-	if err := r.openService(); err != nil {
+	if err := r.openLogs(); err != nil {
 		return nil, err
 	}
-	if err := r.openLogs(); err != nil {
+	r.tell(c.Notes)
+	if err := r.openService(); err != nil {
 		return nil, err
 	}
 	if _, err := r.python(s.Apps[0]); err != nil {
@@ -277,11 +277,10 @@ func (r *Server) urls() []string {
 func (r *Server) close() {
 	r.managed.removePid() // before who waits for the end is told that it has come
 	r.watched.close()
-	r.closeLogs()
 	defer r.managed.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var errs []error
+	errs := []error{r.closeLogs()}
 	for l := range r.loads {
 		errs = append(errs, l.segment.Close())
 		delete(r.loads, l)

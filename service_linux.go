@@ -3,6 +3,7 @@ package speyside
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"speyside.dev/speyside/internal/arbiter"
@@ -88,8 +89,15 @@ func (m *managed) close() {
 // tellServing says that the application is there and connections are accepted.
 func (r *Server) tellServing(l arbiter.Loaded) {
 	r.managed.notifier.Ready("Serving " + r.app().WSGIApp)
-	r.started(Started{URLs: r.urls(), App: l.Name, Config: r.file, Framework: l.Framework, Python: l.Python, Executable: l.Executable, WhyPython: *r.chosen.Load(),
-		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)})
+	started := Started{URLs: r.urls(), App: l.Name, Config: r.file, Framework: l.Framework, Python: l.Python, Executable: l.Executable, WhyPython: *r.chosen.Load(),
+		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)}
+	if r.logs.log != nil { // it is for a program, or for later
+		r.log.Info("serving", "application", started.App, "urls", strings.Join(started.URLs, " "), "workers", started.Workers, "threads", started.Threads,
+			"python", started.Python, "executable", started.Executable, "took", started.Took.Round(time.Millisecond))
+	}
+	if !r.logs.machine {
+		r.started(started)
+	}
 }
 
 // reloadBegan and reloadSettled tell the manager of a reload. It counts as one until it is known what became of it.

@@ -80,6 +80,8 @@ type Options struct {
 	Reaper         *Reaper
 	Memory         *Memory // nil: nobody knows whom the kernel kills
 	Log            *slog.Logger
+	Relay          []*os.File // a socket for records and a pipe for lines, when what Python writes to the log is not for standard error
+	Capture        bool       // what the application prints goes to the pipe
 
 	// Ending reports that the server ends with this generation; Interrupted that it was interrupted, rather than told to end.
 	Ending, Interrupted func() bool

@@ -38,6 +38,8 @@ type loadApplication struct {
 	Identity    *Identity `json:"identity"`
 	// SwitchInterval is in microseconds; 0: leave it, -1: adapt it.
 	SwitchInterval int             `json:"switch_interval"`
+	Relayed        bool            `json:"relayed"` // the last two descriptors are for the log
+	Capture        bool            `json:"capture"`
 	Occasion       string          `json:"occasion"`
 	WorkersBefore  int             `json:"workers_before"`
 	Gunicorn       json.RawMessage `json:"gunicorn,omitempty"`

@@ -64,7 +64,7 @@ func (a *Arbiter) startZygote() {
 	if a.options.Reading != nil && !python.read {
 		a.order(z, a.options.Reading.order())
 	}
-	a.order(z, a.loadOrder(), slices.Concat([]*os.File{a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets)...)
+	a.order(z, a.loadOrder(), slices.Concat([]*os.File{a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets, a.options.Relay)...)
 }
 
 // python is the one that has been started already, or a new one.
@@ -83,7 +83,7 @@ func (a *Arbiter) loadOrder() loadApplication {
 		PasteGlobal: a.options.PasteGlobal, PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation,
 		Environment: a.options.Env, Identity: a.options.Identity, Boot: a.options.Boot,
 		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
-		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, UWSGI: a.options.UWSGI, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
+		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, UWSGI: a.options.UWSGI, Relayed: len(a.options.Relay) > 0, Capture: a.options.Capture, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
 	}
 }
 

@@ -37,6 +37,7 @@ type handler struct {
 	level  slog.Leveler
 	fixed  []byte // the attributes of WithAttrs, as text
 	prefix string // the groups of WithGroup, each with a dot
+	json   bool
 }
 
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level.Level() }
@@ -49,10 +50,14 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	if when.IsZero() {
 		when = time.Now()
 	}
-	line = when.AppendFormat(line, "2006-01-02 15:04:05 -0700 ")
-	line = append(line, levelName(r.Level)...)
-	line = append(line, ' ')
-	line = appendEscaped(line, r.Message)
+	if h.json {
+		line = appendRecord(line, when, r.Level, r.Message)
+	} else {
+		line = when.AppendFormat(line, "2006-01-02 15:04:05 -0700 ")
+		line = append(line, levelName(r.Level)...)
+		line = append(line, ' ')
+		line = appendEscaped(line, r.Message)
+	}
 	h.out.text = ""
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Value.Kind() == slog.KindAny {
@@ -61,12 +66,15 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 				return true
 			}
 		}
-		line = appendAttr(line, h.prefix, a)
+		line = h.appendAttr(line, h.prefix, a)
 		return true
 	})
 	line = append(line, h.fixed...) // last: what all records of a part have in common tells the least
-	line = append(line, '\n')
-	line = appendAfter(line, h.out.text)
+	if h.json {
+		line = endRecord(line, h.out.text)
+	} else {
+		line = appendAfter(append(line, '\n'), h.out.text)
+	}
 	h.out.line = line
 	_, err := h.out.w.Write(line)
 	return err
@@ -76,7 +84,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := *h
 	with.fixed = append([]byte(nil), h.fixed...)
 	for _, a := range attrs {
-		with.fixed = appendAttr(with.fixed, h.prefix, a)
+		with.fixed = h.appendAttr(with.fixed, h.prefix, a)
 	}
 	return &with
 }
@@ -125,19 +133,22 @@ func appendAfter(line []byte, text after) []byte {
 }
 
 // appendAttr appends " name=value", or each member of a group so.
-func appendAttr(line []byte, prefix string, a slog.Attr) []byte {
+func (h *handler) appendAttr(line []byte, prefix string, a slog.Attr) []byte {
 	value := a.Value.Resolve()
 	if value.Kind() == slog.KindGroup {
 		if a.Key != "" {
 			prefix += a.Key + "."
 		}
 		for _, member := range value.Group() {
-			line = appendAttr(line, prefix, member)
+			line = h.appendAttr(line, prefix, member)
 		}
 		return line
 	}
 	if a.Equal(slog.Attr{}) {
 		return line
+	}
+	if h.json {
+		return appendField(line, prefix, a.Key, value)
 	}
 	line = append(line, ' ')
 	line = appendEscaped(line, prefix)

@@ -322,7 +322,7 @@ func (s *Settings) finish(dir string) error {
 	if s.LivePath == s.ReadyPath {
 		return fault.New(fault.SettingInvalid, "setting ready_path is %q (from %s): live_path is the same", s.ReadyPath, s.Source("ready_path"))
 	}
-	for _, path := range []*string{&s.PidFile, &s.AccessLog} {
+	for _, path := range []*string{&s.PidFile, &s.AccessLog, &s.ErrorLog} {
 		if *path != "" && *path != Standard {
 			*path = absolute(app.Chdir, *path)
 		}

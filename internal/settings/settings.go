@@ -69,6 +69,9 @@ type Settings struct {
 
 	AccessLog       string // absolute; "-": standard output, empty: none
 	AccessLogFormat string
+	ErrorLog        string // absolute; "-": standard error
+	LogFormat       string // text or json
+	CaptureOutput   bool
 	LogLevel        slog.Level
 
 	sources map[string]Source
@@ -119,6 +122,9 @@ type App struct {
 
 // ConfigOff is what config is when no file is to be read.
 const ConfigOff = "off"
+
+// LogJSON is what log_format is when a program reads the log.
+const LogJSON = "json"
 
 // Standard is what a log is called that goes to standard output, or standard error, rather than a file.
 const Standard = "-"

@@ -668,6 +668,26 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.AccessLogFormat },
 	},
 	{
+		Name: "errorlog", Example: `"/var/log/shop/error.log"`, Flag: "error-logfile", Meta: "FILE", Type: Path, Default: Standard, Section: SectionLogging, Since: "0.1",
+		Gunicorn: "errorlog", Check: notEmpty,
+		Doc: "Log of the server: a file, or - for standard error. What goes wrong before it is open, and the banner, go to standard error in any case. In a file " +
+			"is also what the application writes to wsgi.errors. A relative path starts at `chdir`; the directory must exist. USR1 opens the file anew.",
+		field: func(s *Settings) any { return &s.ErrorLog },
+	},
+	{
+		Name: "log_format", Example: `"json"`, Meta: "text|json", Type: String, Default: "text", Section: SectionLogging, Since: "0.1",
+		Check: oneOf("text", "json"),
+		Doc: "Form of the log of the server: text or json. With json every record is an object on a line of its own, and there is no banner where the log is " +
+			"standard error.",
+		field: func(s *Settings) any { return &s.LogFormat },
+	},
+	{
+		Name: "capture_output", Meta: "on|off", Type: Bool, Default: "off", Section: SectionLogging, Since: "0.1", Gunicorn: "capture_output", Check: aSwitch,
+		Doc: "Put what the application prints into `errorlog`. on or off. It has a meaning where that is a file, or `log_format` is json; else standard output " +
+			"and standard error stay what they are.",
+		field: func(s *Settings) any { return &s.CaptureOutput },
+	},
+	{
 		Name: "loglevel", Example: `"warning"`, Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",
 		Reloadable: true, Gunicorn: "loglevel", Check: aLevel,
 		Doc: "Least severe log lines to write: debug, info, warning, error or critical. What the application itself prints or logs " +

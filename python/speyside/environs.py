@@ -18,8 +18,9 @@ def build(
     workers: int,
     script_name: str = "",
     extra: Mapping[str, object] | None = None,
+    errors: object = None,
 ) -> list[dict[str, object]]:
-    """Return one base environ per listener, in the order of the listeners."""
+    """Return one base environ per listener, in their order; errors is wsgi.errors, sys.stderr if it is None."""
     return [
         {
             "SERVER_NAME": _text(listener, "name", "localhost"),
@@ -28,7 +29,7 @@ def build(
             "SERVER_SOFTWARE": f"speyside/{__version__}",
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": _text(listener, "scheme", "http"),
-            "wsgi.errors": sys.stderr,
+            "wsgi.errors": sys.stderr if errors is None else errors,
             "wsgi.multithread": threads > 1,
             "wsgi.multiprocess": workers > 1,
             "wsgi.run_once": False,

@@ -155,6 +155,17 @@ def install() -> None:
         setattr(sys, f"__{name}__", ours)
 
 
+def capture(descriptor: int) -> None:
+    """Have what this process and its children print go to the descriptor from now on."""
+    for text in (sys.stdout, sys.stderr):
+        if text is not None:
+            text.flush()
+    finish()
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    install()
+
+
 def finish() -> None:
     """Write what this thread has left in the streams, before the process ends without Python's help."""
     for text in (sys.stdout, sys.stderr):

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from speyside import _gateway, environs, leftovers, loader, report, stacks, uwsgi, worker
+from speyside import _gateway, environs, leftovers, loader, report, stacks, streams, uwsgi, worker
 from speyside.channel import Channel, Order
 from speyside.failure import Failure
 from speyside.files import FileWrapper
@@ -63,6 +63,7 @@ class Zygote:
     def __init__(self, channel: Channel, load: Load) -> None:
         self.channel = channel
         self.load = load
+        self.errors = -1  # the descriptor of wsgi.errors; negative: stderr
         self.master: Master | None = None
         self.uwsgi: uwsgi.Support | None = None
         self._children: dict[int, Child] = {}  # by pidfd
@@ -196,7 +197,8 @@ class Zygote:
             os._exit(1)
 
     def _configure(self, order: Order, threads: int, workers: int, extra: Mapping[str, object]) -> dict[str, object]:
-        bases = environs.build(order.objects("listeners"), threads, workers, self.load.script_name, extra)
+        errors = streams.stream(self.errors) if self.errors >= 0 else None
+        bases = environs.build(order.objects("listeners"), threads, workers, self.load.script_name, extra, errors)
         _gateway.configure(bases, report.Report(order.number("worker")), FileWrapper, self.load.boot)
         interval = self.load.switch_interval
         _gateway.adapt_switch_interval(interval < 0 and threads > 1)
@@ -253,8 +255,14 @@ def run(channel: Channel, order: Order, configuration: Configuration | None) -> 
     """Load the application as ordered, and obey until the end; return the exit status, or raise Failure."""
     load = _load(order)
     worker.ignore_signals()
-    attach(order.descriptors)
     zygote = Zygote(channel, load)
+    descriptors = order.descriptors
+    if order.flag("relayed"):
+        *descriptors, records, zygote.errors = descriptors
+        report.relay(records)
+        if order.flag("capture"):
+            streams.capture(zygote.errors)
+    attach(descriptors)
     if load.script:
         # Before the script's directory is on sys.path: a grp.py of the user's is not for what we import.
         from speyside import script

@@ -140,7 +140,7 @@ var sections = []section{
 		{Name: "loglevel", Flags: []string{"--log-level"}, Kind: Text, Default: `"info"`,
 			Treatment: Mapped, Ours: []string{"loglevel"}, Why: "A level that gunicorn does not know is info, as there.", adapt: level},
 		{Name: "capture_output", Flags: []string{"--capture-output"}, Action: SwitchOn, Kind: Switch, Default: "false",
-			Treatment: Same, Why: "With a file as `errorlog`, what the application prints goes there; else where the output of the server goes."},
+			Treatment: Same, Ours: []string{"capture_output"}, Why: "With a file as `errorlog`, what the application prints goes there; else where the output of the server goes."},
 		{Name: "logger_class", Flags: []string{"--logger-class"}, Kind: Class, Default: `"gunicorn.glogging.Logger"`,
 			Treatment: Refused, Why: "The front writes both logs, and it runs no Python: `access_log_format` may be json or logfmt, and the application configures its own loggers.", harmless: among("gunicorn.glogging.Logger", "simple", "egg:gunicorn#simple")},
 		{Name: "logconfig", Flags: []string{"--log-config"}, Kind: Text,

@@ -20,7 +20,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
-from speyside import _faults
+from speyside import _faults, report
 from speyside.failure import Failure, summary
 from speyside.gunicorn.config import Config
 
@@ -86,7 +86,7 @@ class Log:
         for logger in (self.error_log, self.access_log):
             logger.propagate = False
             logger.handlers[:] = [handler for handler in logger.handlers if not getattr(handler, OURS, False)]
-        if cfg.value("capture_output") and error_file != "-":
+        if cfg.value("capture_output") and error_file != "-" and not report.relayed():
             self._capture(error_file)
         self._handle(self.error_log, _handler("errorlog", error_file, sys.stderr), logging.Formatter(FORMAT, DATE))
         if access_file is not None:
@@ -209,7 +209,7 @@ class Log:
 
     def reopen_files(self) -> None:
         """Open every log file anew, because it was renamed."""
-        if self.cfg.value("capture_output") and self.cfg.value("errorlog", "-") != "-":
+        if self.cfg.value("capture_output") and self.cfg.value("errorlog", "-") != "-" and not report.relayed():
             self._capture(self.cfg.errorlog)
         loggers = [logging.getLogger(), *(logging.getLogger(name) for name in logging.root.manager.loggerDict)]
         for handler in {handler for logger in loggers for handler in logger.handlers}:
