@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 
 import pytest
 
@@ -52,3 +54,28 @@ def test_long_traceback_keeps_its_end() -> None:
     shown = failure.trimmed(ValueError("x" * 100_000 + "end"))
     assert len(shown) <= failure.LONGEST + 1
     assert shown.endswith("end\n")
+
+
+def test_record_is_one_message_where_the_front_writes_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(report, "_relay", report.Relay())
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        assert not report.relayed()
+        report.relay(theirs.detach())
+        assert report.relayed()
+        report.record("INFO", "said", "first\nsecond\x1b", name="a b", number=1)
+        message = {
+            "level": "INFO",
+            "event": "said",
+            "fields": [["name", "a b"], ["number", 1]],
+            "after": "first\nsecond\x1b",
+        }
+        assert json.loads(ours.recv(1 << 20)) == message
+        report.record("ERROR", "raised", "\u20ac" * 100_000, text="x" * 100_000)
+        told = json.loads(ours.recv(1 << 20))
+        assert told["event"] == "raised" and len(json.dumps(told)) <= report.Relay.LONGEST
+    assert capsys.readouterr().err == ""
+    report.record("INFO", "after the end of the front")
+    assert capsys.readouterr().err.endswith(" INFO  after the end of the front\n")
