@@ -142,7 +142,7 @@ func (c *Config) choose(o *Options, w *written) (*file, error) {
 		name = named(w.fromEnv)
 	}
 	switch name {
-	case settings.ConfigOff:
+	case settings.ConfigOff, os.DevNull: // as people tell gunicorn not to read one
 		return nil, nil
 	case "":
 		return c.find(o)
