@@ -54,8 +54,8 @@ func (r *Server) frontOptions(s *settings.Settings) (front.Options, error) {
 		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(app), RootPath: app.RootPath,
 		Rest:      front.Route{StreamRequest: app.StreamRequest, LimitBody: app.LimitRequestBody, Timeout: app.Timeout},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
-		AbandonAfter: s.AbandonAfter,
-		Line:         dispatch.Bounds{Requests: app.QueueLimit, Time: app.QueueTimeout}, Server: "speyside", Identify: r.requestID, Log: r.log, AccessLog: r.logs.access,
+		AbandonAfter: s.AbandonAfter, DrainIdle: r.drainIdle(),
+		Line: dispatch.Bounds{Requests: app.QueueLimit, Time: app.QueueTimeout}, Server: "speyside", Identify: r.requestID, Log: r.log, AccessLog: r.logs.access,
 	}, err
 }
 

@@ -40,8 +40,9 @@ type Server struct {
 	started func(Started)
 	begun   time.Time
 	script  bool
-	program string // the path that the program was started by
-	boot    string // eight digits of this start, in the identifiers of its requests
+	caller  *os.File // the control socket of a process that serves itself; nil where Python is started
+	program string   // the path that the program was started by
+	boot    string   // eight digits of this start, in the identifiers of its requests
 
 	spool       *spool.Spool
 	ports       []*os.File
@@ -77,10 +78,14 @@ type Server struct {
 // New prepares a server: listeners are open when it returns, unless a script says where to listen. Errors are a [fault.Error]
 // where somebody can do something about it. The server calls started once the application is loaded and connections are accepted, and reread for
 // each reload.
-func New(c *config.Config, reread func(context.Context) (*config.Config, error), started func(Started)) (_ *Server, err error) {
+func New(c *config.Config, reread func(context.Context) (*config.Config, error), started func(Started)) (*Server, error) {
+	return build(c, reread, started, nil)
+}
+
+func build(c *config.Config, reread func(context.Context) (*config.Config, error), started func(Started), caller *os.File) (_ *Server, err error) {
 	s, level := c.Settings, new(slog.LevelVar)
 	level.Set(s.LogLevel)
-	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), reread: reread, level: level, started: started, begun: time.Now(), script: isScript(s.Apps[0].WSGIApp), drain: make(chan struct{}),
+	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), reread: reread, level: level, started: started, begun: time.Now(), script: caller == nil && isScript(s.Apps[0].WSGIApp), caller: caller, drain: make(chan struct{}),
 		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
 	r.current.Store(s)
 	r.first = c
@@ -170,6 +175,9 @@ func (r *Server) threads(s *settings.Settings) int {
 
 // python looks for the interpreter, which a reload may find elsewhere.
 func (r *Server) python(app *settings.App) (interpreter.Interpreter, error) {
+	if r.caller != nil {
+		return interpreter.Interpreter{}, nil
+	}
 	return find(app, r.program)
 }
 
@@ -213,6 +221,7 @@ func (r *Server) Run(ctx context.Context) error {
 		go r.awaitStop(ctx, alive)
 	}
 	err := r.generations.Wait()
+	r.flush()
 	over()
 	r.mu.Lock()
 	successor := r.upgrade.take()

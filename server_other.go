@@ -4,9 +4,11 @@ package speyside
 
 import (
 	"context"
+	"os"
 
 	"speyside.dev/speyside/internal/config"
 	"speyside.dev/speyside/internal/fault"
+	"speyside.dev/speyside/internal/settings"
 )
 
 // Server is a server on a system that can run one.
@@ -45,3 +47,11 @@ func (r *Server) Interrupt() {}
 
 // TakingOver reports that this process takes over from another one.
 func TakingOver() bool { return false }
+
+// NewForCaller returns the error that says that this system is not supported.
+func NewForCaller(*settings.Settings, *os.File) (*Server, error) {
+	return nil, fault.New(fault.PlatformNotSupported, "")
+}
+
+// RefuseCaller tells nobody.
+func RefuseCaller(*os.File, error) bool { return false }

@@ -65,8 +65,8 @@ enum spey_sent spey_body_flush(struct spey_reply *reply) {
 
 /* Begins a piece in a block, waiting until there is one and a place in the ring. */
 static enum spey_sent next_piece(struct spey_reply *reply) {
-    while (!spey_ring_has_room(&reply->claim) || !spey_block_take(reply->worker, &reply->block)) {
-        spey_ring(reply->claim.index);
+    while (!spey_ring_has_room(&reply->claim) || !spey_block_take(reply->claim.segment, reply->worker, &reply->block)) {
+        spey_ring(reply->claim.segment, reply->claim.index);
         PyThreadState *state = PyEval_SaveThread();
         enum spey_wait found = spey_room_wait(&reply->claim, reply->worker);
         PyEval_RestoreThread(state);
@@ -77,7 +77,7 @@ static enum spey_sent next_piece(struct spey_reply *reply) {
         if (PyErr_CheckSignals() < 0) return SPEY_SENT_FAILED;
     }
     reply->holds_block = true;
-    reply->at = spey_block_at(reply->block);
+    reply->at = spey_block_at(reply->claim.segment, reply->block);
     reply->room = SPEY_BLOCK_SIZE;
     return SPEY_SENT;
 }
@@ -94,7 +94,7 @@ enum spey_sent spey_body_append(struct spey_reply *reply, const uint8_t *data, s
     while (length > 0) {
         if (reply->room == 0) {
             if ((sent = spey_body_flush(reply)) != SPEY_SENT) break;
-            if (reply->claim.produced % RING_EVERY == 1) spey_ring(reply->claim.index);
+            if (reply->claim.produced % RING_EVERY == 1) spey_ring(reply->claim.segment, reply->claim.index);
             if ((sent = next_piece(reply)) != SPEY_SENT) break;
         }
         size_t part = length < reply->room ? length : reply->room;
@@ -144,7 +144,7 @@ enum spey_sent spey_body_send(struct spey_reply *reply, const uint8_t *data, siz
     enum spey_sent sent = spey_body_append(reply, data, length);
     if (sent == SPEY_SENT && reply->filled != 0) {
         sent = spey_body_flush(reply);
-        if (sent == SPEY_SENT) spey_ring(reply->claim.index);
+        if (sent == SPEY_SENT) spey_ring(reply->claim.segment, reply->claim.index);
     }
     return sent;
 }
@@ -166,7 +166,7 @@ void spey_body_finish(struct spey_reply *reply, bool cut) {
     }
     if (UNLIKELY(reply->holds_block)) {
         /* Begun and never published, so the front knows nothing of it. */
-        spey_block_drop(reply->worker, reply->block);
+        spey_block_drop(reply->claim.segment, reply->worker, reply->block);
         reply->holds_block = false;
     }
     reply->left = spey_client_left(&reply->claim);

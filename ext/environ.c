@@ -261,8 +261,9 @@ static bool set_field(PyObject *environ, const uint8_t *name, size_t name_len, c
 }
 
 /* The fields of the request. *wrong names what is out of bounds. */
-static bool set_fields(PyObject *environ, const struct words *words, const uint8_t *head, const char **wrong) {
-    const uint8_t *table = spey_segment.base + words->fields_at;
+static bool set_fields(PyObject *environ, const struct spey_segment *s, const struct words *words, const uint8_t *head,
+                       const char **wrong) {
+    const uint8_t *table = s->base + words->fields_at;
     bool repeated = (words->flags & SPEY_FLAG_REPEATED) != 0;
     for (uint32_t i = 0; i < words->field_count; i++) {
         struct field field;
@@ -374,21 +375,22 @@ static PyObject *decimal(uint64_t number) {
 }
 
 /* The identifier that the front's records have: of its start, and its count in hexadecimal digits. */
-static PyObject *identifier(uint64_t count) {
+static PyObject *identifier(const char *start, uint64_t count) {
     uint8_t text[SPEY_BOOT_MAX + 1 + 16];
-    size_t at = sizeof text, boot = strlen(spey_process.boot);
+    size_t at = sizeof text, boot = strlen(start);
     do {
         text[--at] = (uint8_t)"0123456789abcdef"[count & 15];
         count >>= 4;
     } while (count != 0);
     text[--at] = '-';
     at -= boot;
-    memcpy(text + at, spey_process.boot, boot);
+    memcpy(text + at, start, boot);
     return latin1(text + at, sizeof text - at);
 }
 
 /* Address, scheme and body. */
-static bool set_rest(struct spey_request *request, const struct words *words, PyObject **idle) {
+static bool set_rest(const struct spey_gateway *gateway, struct spey_request *request, const struct words *words,
+                     PyObject **idle) {
     PyObject *environ = request->environ;
     if (words->remote_addr_len > 0) {
         uint32_t port = words->remote_port_len > 0 ? words->remote_port[words->remote_port_len - 1] & 7u : 0;
@@ -402,21 +404,21 @@ static bool set_rest(struct spey_request *request, const struct words *words, Py
             !set(environ, keys.port, recent(&last_ports[port], words->remote_port, words->remote_port_len)))
             return false;
     }
-    if (!set(environ, keys.id, identifier(words->request_id))) return false;
+    if (!set(environ, keys.id, identifier(gateway->boot, words->request_id))) return false;
     if (words->flags & SPEY_FLAG_HTTPS && PyDict_SetItem(environ, keys.scheme, texts.https) < 0) return false;
     if (words->flags & SPEY_FLAG_LENGTH && !set(environ, keys.length, decimal(words->body_len))) return false;
     if (words->body_kind == SPEY_BODY_NONE && *idle != NULL) {
         request->input = *idle;
         *idle = NULL;
     } else {
-        request->input = spey_input_new(words->body_kind, words->body_at, words->body_len);
+        request->input = spey_input_new(&gateway->segment, words->body_kind, words->body_at, words->body_len);
     }
     return request->input != NULL && PyDict_SetItem(environ, keys.input, request->input) == 0;
 }
 
 /* What is wrong with the words of a slot, or NULL. The fields are checked as they are read. */
-static const char *check_words(const struct words *words) {
-    uint64_t size = spey_segment.size;
+static const char *check_words(const struct spey_gateway *gateway, const struct words *words) {
+    uint64_t size = gateway->segment.size;
     if ((uint64_t)words->head_at + words->head_len > size) return "the head lies outside of the segment";
     if ((uint64_t)words->fields_at + words->field_count * sizeof(struct field) > size)
         return "the field table lies outside of the segment";
@@ -426,39 +428,39 @@ static const char *check_words(const struct words *words) {
         return "the request line lies outside of the head";
     if (words->remote_addr_len > sizeof words->remote_addr || words->remote_port_len > sizeof words->remote_port)
         return "the peer's address is longer than its place";
-    if (words->listener >= PyTuple_Size(spey_process.environs)) return "the request came from an unknown listener";
+    if (words->listener >= PyTuple_Size(gateway->environs)) return "the request came from an unknown listener";
     if (words->body_kind > SPEY_BODY_STREAM) return "the body is of an unknown kind";
     return NULL;
 }
 
 /* All that the request brings; the words of a proxy in front of ours go before the connection's. */
-static bool set_all(const struct spey_claim *claim, struct spey_request *request, const struct words *words,
-                    PyObject **idle, const char **wrong) {
-    const uint8_t *head = spey_segment.base + words->head_at;
-    PyObject *environ = request->environ, *mount = Py_XNewRef(spey_process.script_name);
+static bool set_all(const struct spey_gateway *gateway, const struct spey_claim *claim, struct spey_request *request,
+                    const struct words *words, PyObject **idle, const char **wrong) {
+    const uint8_t *head = gateway->segment.base + words->head_at;
+    PyObject *environ = request->environ, *mount = Py_XNewRef(gateway->script_name);
     struct spey_origin origin;
     bool proxied = (words->flags & SPEY_FLAG_ORIGIN) != 0, ok = true;
     if (UNLIKELY(proxied)) {
         *wrong = spey_origin_read(claim->slot, words->head_len, &origin);
         ok = *wrong == NULL && spey_origin_mount(&origin, head, environ, &mount);
     }
-    ok = ok && set_request_line(request, words, head, mount) && set_fields(environ, words, head, wrong) &&
-         (LIKELY(words->minor != 0) || set_host(environ, words, head)) && set_rest(request, words, idle);
+    ok = ok && set_request_line(request, words, head, mount) && set_fields(environ, &gateway->segment, words, head, wrong) &&
+         (LIKELY(words->minor != 0) || set_host(environ, words, head)) && set_rest(gateway, request, words, idle);
     if (UNLIKELY(proxied)) ok = ok && spey_origin_set(&origin, head, environ);
     Py_XDECREF(mount);
     return ok;
 }
 
-bool spey_environ_build(const struct spey_claim *claim, PyObject *environs, PyObject **idle, struct spey_request *request,
-                        const char **wrong) {
+bool spey_environ_build(const struct spey_gateway *gateway, const struct spey_claim *claim, PyObject *environs, PyObject **idle,
+                        struct spey_request *request, const char **wrong) {
     struct words words;
     *request = (struct spey_request){0};
     memcpy(&words, &claim->slot->head_at, WORDS_SIZE);
-    if (UNLIKELY((*wrong = check_words(&words)) != NULL)) return false;
+    if (UNLIKELY((*wrong = check_words(gateway, &words)) != NULL)) return false;
     request->head_only = (words.flags & SPEY_FLAG_HEAD_ONLY) != 0;
     PyObject *base = PyTuple_GetItem(environs, words.listener);
     request->environ = base == NULL ? NULL : PyDict_Copy(base);
-    return request->environ != NULL && set_all(claim, request, &words, idle, wrong);
+    return request->environ != NULL && set_all(gateway, claim, request, &words, idle, wrong);
 }
 
 /* Inserting until the dict has grown to the size that the headers of a browser need, and deleting again: a copy keeps

@@ -39,6 +39,8 @@
 #define SPY_APPLICATION_AMBIGUOUS "SPY0071" /* several applications may be meant */
 #define SPY_PASTE_UNKNOWN "SPY0072" /* the PasteDeploy file has no such application */
 #define SPY_OPTION_REFUSED "SPY0080" /* an option of uWSGI or Twisted cannot be honoured */
+#define SPY_CALLER_GONE "SPY0085" /* the process that this front was to serve for is gone */
+#define SPY_FRONT_LOST "SPY0086" /* the front of a server inside a Python process has ended by itself */
 #define SPY_IMPORT_FAILED "SPY0101" /* the application failed to import */
 #define SPY_CALLABLE_NOT_FOUND "SPY0102" /* the application was imported, and has no such callable */
 #define SPY_NOT_CALLABLE "SPY0103" /* what was named as the application cannot be called */

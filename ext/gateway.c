@@ -17,11 +17,16 @@ struct spey_process spey_process;
 
 static PyObject *close_name, *part_name;
 
+#define SECOND INT64_C(1000000000)
+#define LONGEST_WAIT 1e9 /* seconds, which is for ever */
+
 /* One serve() call. */
 struct serving {
+    struct spey_gateway *gateway;
     PyObject *application;
     uint32_t worker;
     uint32_t epoch;
+    int64_t until;          /* when it gives up waiting for a request, in ns of the monotonic clock; 0: never */
     _Atomic uint32_t *word; /* the thread's sleep word */
     struct spey_worker *entry;
     bool busy;
@@ -44,6 +49,18 @@ struct serving {
     PyObject *interruption; /* what interrupt() has set in this thread for the claim; NULL for nothing */
 };
 
+static int64_t monotonic(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+/* The end of so many seconds from now; 0 when there is none. */
+static int64_t until(double seconds) {
+    if (!(seconds >= 0 && seconds < LONGEST_WAIT)) return 0;
+    return monotonic() + (int64_t)(seconds * (double)SECOND);
+}
+
 /* How the application's reply ended. */
 enum outcome {
     ENDED,       /* the slot is given back */
@@ -63,7 +80,7 @@ static inline void calm(const struct serving *s) {
 
 /* Calls report(); what it raises goes to sys.unraisablehook. No exception is set. Takes the reference to detail. */
 static void call_report(struct serving *s, const char *code, PyObject *detail, PyObject *exception) {
-    PyObject *report = Py_NewRef(spey_process.report);
+    PyObject *report = Py_NewRef(s->gateway->report);
     PyObject *code_text = PyUnicode_FromString(code);
     PyObject *empty = PyUnicode_FromStringAndSize(NULL, 0);
     PyObject *result = NULL;
@@ -242,7 +259,7 @@ static enum outcome send_item(struct serving *s, PyObject *item, bool one) {
     }
     if (sent == SPEY_SENT && reply->filled != 0) {
         sent = spey_body_flush(reply);
-        if (sent == SPEY_SENT) spey_ring(reply->claim.index);
+        if (sent == SPEY_SENT) spey_ring(reply->claim.segment, reply->claim.index);
     }
     if (sent == SPEY_SENT) return RAISED;
     end(s, false);
@@ -338,11 +355,12 @@ static inline bool unkept(const struct serving *s) {
 
 /* Makes the next reply and what is bound to it, or takes those of the last one when nobody has kept them. */
 static bool ready(struct serving *s) {
-    if (LIKELY(s->copied == spey_process.environs && s->reply != NULL) && unkept(s)) return true;
-    if (s->copied != spey_process.environs) {
-        spey_replace(&s->environs, spey_environ_copies(spey_process.environs));
+    PyObject *environs = s->gateway->environs;
+    if (LIKELY(s->copied == environs && s->reply != NULL) && unkept(s)) return true;
+    if (s->copied != environs) {
+        spey_replace(&s->environs, spey_environ_copies(environs));
         if (s->environs == NULL) return false;
-        spey_replace(&s->copied, Py_NewRef(spey_process.environs));
+        spey_replace(&s->copied, Py_NewRef(environs));
         s->bound = 1 + PyTuple_Size(s->environs);
     }
     Py_CLEAR(s->start);
@@ -403,7 +421,7 @@ static bool run_application(struct serving *s) {
     enum outcome outcome;
     if (exact)
         outcome = send_all(s, result, list);
-    else if ((PyObject *)Py_TYPE(result) == spey_process.file_wrapper)
+    else if ((PyObject *)Py_TYPE(result) == s->gateway->file_wrapper)
         outcome = send_file(s, result);
     else
         outcome = send_each(s, result);
@@ -428,7 +446,7 @@ static bool run_application(struct serving *s) {
 /* Serves a claimed request. 1: served, 0: the front took it back, -1: an exception is set that ends serve(). */
 static int run(struct serving *s, struct spey_claim *claim) {
     const char *wrong;
-    bool built = spey_environ_build(claim, s->environs, &s->idle_input, &s->request, &wrong);
+    bool built = spey_environ_build(s->gateway, claim, s->environs, &s->idle_input, &s->request, &wrong);
     int served = 0;
     if (LIKELY(spey_start(claim))) {
         served = 1;
@@ -467,6 +485,13 @@ static int run(struct serving *s, struct spey_claim *claim) {
     return served;
 }
 
+/* How many nanoseconds are left until then; a second and more is a second, and so is no end. */
+static int64_t left_until(int64_t then) {
+    if (then == 0) return SECOND;
+    int64_t left = then - monotonic();
+    return left < 0 ? 0 : left < SECOND ? left : SECOND;
+}
+
 /* Sleeps until the front rings, a second is over, or a signal came. False: its handler raised. */
 static bool idle(struct serving *s) {
     if (s->busy) {
@@ -475,12 +500,12 @@ static bool idle(struct serving *s) {
     }
     spey_switch_idle();
     atomic_store(s->word, 1);
-    if (!spey_window_empty()) {
+    if (!spey_window_empty(&s->gateway->segment)) {
         atomic_store(s->word, 0);
         return true;
     }
     PyThreadState *state = PyEval_SaveThread();
-    spey_sleep(s->word);
+    spey_sleep(s->word, left_until(s->until));
     PyEval_RestoreThread(state);
     atomic_store(s->word, 0);
     return PyErr_CheckSignals() == 0;
@@ -488,9 +513,10 @@ static bool idle(struct serving *s) {
 
 static bool serve_until(struct serving *s, long long limit, long long *served) {
     while (ready(s)) {
-        if (UNLIKELY(spey_process.stopping || (limit > 0 && *served >= limit))) return true;
+        if (UNLIKELY(s->gateway->stopping || (limit > 0 && *served >= limit))) return true;
         struct spey_claim claim;
-        if (!spey_claim_next(s->worker, &claim)) {
+        if (!spey_claim_next(&s->gateway->segment, s->worker, &claim)) {
+            if (UNLIKELY(s->until != 0 && left_until(s->until) == 0)) return true;
             if (!idle(s)) return false;
             continue;
         }
@@ -506,47 +532,53 @@ static bool serve_until(struct serving *s, long long limit, long long *served) {
 }
 
 const char spey_serve_doc[] =
-    "serve(application, worker, thread, limit=0)\n--\n\n"
-    "Claims and serves requests in this thread until stop(), or until limit requests were served. Returns how many.";
+    "serve(application, worker, thread, limit=0, seconds=-1)\n--\n\n"
+    "Claims and serves requests in this thread until stop(), until limit requests were served, or until none came for the rest of\n"
+    "so many seconds. Returns how many.";
 
-PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
-    (void)module;
-    static char *names[] = {"application", "worker", "thread", "limit", NULL};
+PyObject *spey_serve(PyObject *self, PyObject *args, PyObject *keywords) {
+    static char *names[] = {"application", "worker", "thread", "limit", "seconds", NULL};
+    struct spey_gateway *gateway = spey_gateway_of(self);
+    struct spey_segment *segment = &gateway->segment;
     PyObject *application;
     int worker, thread;
     long long limit = 0, served = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Oii|L:serve", names, &application, &worker, &thread, &limit))
+    double seconds = -1;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "Oii|Ld:serve", names, &application, &worker, &thread, &limit,
+                                     &seconds))
         return NULL;
-    if (spey_segment.base == NULL || spey_process.environs == NULL) {
+    if (segment->base == NULL || gateway->environs == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "serve() comes after attach() and configure()");
         return NULL;
     }
-    if (worker < 0 || (uint32_t)worker >= spey_segment.worker_count || thread < 0 ||
-        (uint32_t)thread >= spey_segment.thread_count || limit < 0) {
+    if (worker < 0 || (uint32_t)worker >= segment->worker_count || thread < 0 ||
+        (uint32_t)thread >= segment->thread_count || limit < 0) {
         PyErr_SetString(PyExc_ValueError, "the segment has no such worker or thread, or the limit is negative");
         return NULL;
     }
-    if (spey_process.serving[thread] != NULL || (spey_process.serving_count > 0 && spey_process.worker != (uint32_t)worker)) {
+    if (gateway->serving[thread] != NULL || (gateway->serving_count > 0 && gateway->worker != (uint32_t)worker)) {
         PyErr_SetString(PyExc_RuntimeError, "this thread number is serving already, or this process is another worker");
         return NULL;
     }
-    struct serving s = {.application = Py_NewRef(application),
+    struct serving s = {.gateway = gateway,
+                        .until = until(seconds),
+                        .application = Py_NewRef(application),
                         .worker = (uint32_t)worker,
                         .epoch = spey_process.epoch,
-                        .word = spey_sleep_word((uint32_t)worker, (uint32_t)thread),
-                        .entry = spey_worker_entry((uint32_t)worker),
+                        .word = spey_sleep_word(segment, (uint32_t)worker, (uint32_t)thread),
+                        .entry = spey_worker_entry(segment, (uint32_t)worker),
                         .ident = PyThread_get_thread_ident(),
                         .tid = (uint32_t)syscall(SYS_gettid)};
     atomic_store(&s.entry->pid, (uint32_t)getpid());
-    spey_process.serving[thread] = &s;
-    spey_process.serving_count++;
-    spey_process.worker = (uint32_t)worker;
+    gateway->serving[thread] = &s;
+    gateway->serving_count++;
+    gateway->worker = (uint32_t)worker;
     spey_switch_join(&s.turn);
     bool ended = serve_until(&s, limit, &served);
     if (!is_forked(&s)) {
         if (s.busy) atomic_fetch_sub(&s.entry->busy, 1);
-        spey_process.serving[thread] = NULL;
-        spey_process.serving_count--;
+        gateway->serving[thread] = NULL;
+        gateway->serving_count--;
         spey_switch_leave(&s.turn);
     }
     PyObject *type, *value, *traceback;
@@ -565,9 +597,9 @@ PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords) {
 }
 
 /* The thread that runs the application for this filling of a slot, or NULL. */
-static struct serving *running(unsigned int index, unsigned int filling) {
-    for (uint32_t i = 0; spey_process.serving_count > 0 && i < spey_segment.thread_count; i++) {
-        struct serving *s = spey_process.serving[i];
+static struct serving *running(const struct spey_gateway *gateway, unsigned int index, unsigned int filling) {
+    for (uint32_t i = 0; gateway->serving_count > 0 && i < gateway->segment.thread_count; i++) {
+        struct serving *s = gateway->serving[i];
         if (s != NULL && s->running && s->index == index && s->filling == filling) return s;
     }
     return NULL;
@@ -577,11 +609,10 @@ const char spey_running_doc[] =
     "running(slot, filling)\n--\n\n"
     "Returns the identifier of the thread that runs the application for this filling of a slot; 0 when none does.";
 
-PyObject *spey_running(PyObject *module, PyObject *args) {
-    (void)module;
+PyObject *spey_running(PyObject *self, PyObject *args) {
     unsigned int index, filling;
     if (!PyArg_ParseTuple(args, "II:running", &index, &filling)) return NULL;
-    struct serving *s = running(index, filling);
+    struct serving *s = running(spey_gateway_of(self), index, filling);
     return PyLong_FromUnsignedLong(s == NULL ? 0 : s->ident);
 }
 
@@ -590,8 +621,7 @@ const char spey_interrupt_doc[] =
     "Raises an exception class in the thread that runs the application for this filling of a slot, as soon as that runs\n"
     "Python code, and never in another request. False: no thread runs it any more, or it was interrupted before.";
 
-PyObject *spey_interrupt(PyObject *module, PyObject *args) {
-    (void)module;
+PyObject *spey_interrupt(PyObject *self, PyObject *args) {
     unsigned int index, filling;
     PyObject *exception;
     if (!PyArg_ParseTuple(args, "IIO:interrupt", &index, &filling, &exception)) return NULL;
@@ -599,7 +629,7 @@ PyObject *spey_interrupt(PyObject *module, PyObject *args) {
         PyErr_SetString(PyExc_TypeError, "exception must be an exception class");
         return NULL;
     }
-    struct serving *s = running(index, filling);
+    struct serving *s = running(spey_gateway_of(self), index, filling);
     if (s == NULL || s->interruption != NULL || PyThreadState_SetAsyncExc(s->ident, exception) == 0) Py_RETURN_FALSE;
     s->interruption = Py_NewRef(exception);
     Py_RETURN_TRUE;
@@ -609,14 +639,14 @@ const char spey_limit_doc[] =
     "limit(tenths, /)\n--\n\n"
     "Has the front end the request of this thread after so many tenths of seconds; 0: no more. False: there is no request.";
 
-PyObject *spey_limit(PyObject *module, PyObject *wanted) {
-    (void)module;
+PyObject *spey_limit(PyObject *self, PyObject *wanted) {
+    struct spey_gateway *gateway = spey_gateway_of(self);
     unsigned long tenths = PyLong_AsUnsignedLong(wanted);
     if (PyErr_Occurred()) return NULL;
     if (tenths > 0xffffff) tenths = 0xffffff;
     unsigned long ident = PyThread_get_thread_ident();
-    for (uint32_t i = 0; spey_process.serving_count > 0 && i < spey_segment.thread_count; i++) {
-        struct serving *s = spey_process.serving[i];
+    for (uint32_t i = 0; gateway->serving_count > 0 && i < gateway->segment.thread_count; i++) {
+        struct serving *s = gateway->serving[i];
         if (s == NULL || !s->running || s->ident != ident || is_forked(s)) continue;
         /* Once the reply is complete the slot is another request's. */
         struct spey_slot *slot = s->reply->claim.slot;
@@ -625,6 +655,16 @@ PyObject *spey_limit(PyObject *module, PyObject *wanted) {
         Py_RETURN_TRUE;
     }
     Py_RETURN_FALSE;
+}
+
+PyObject *spey_abandon_all(PyObject *self, PyObject *unused) {
+    (void)unused;
+    struct spey_gateway *gateway = spey_gateway_of(self);
+    for (uint32_t i = 0; gateway->serving_count > 0 && i < gateway->segment.thread_count; i++) {
+        struct serving *s = gateway->serving[i];
+        if (s != NULL && s->running) spey_abandon(&gateway->segment, s->index, s->worker, s->filling);
+    }
+    Py_RETURN_NONE;
 }
 
 int spey_gateway_setup(void) {

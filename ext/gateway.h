@@ -25,18 +25,28 @@ static inline void spey_replace(PyObject **place, PyObject *value) {
 
 struct serving;
 
-/* The state of the process. It is touched under the GIL only; the fork handler runs in a child that has one thread. */
-struct spey_process {
+/*
+ * The worker's side of one front: its segment, and who serves there. A forked worker has one; a process that has started fronts of
+ * its own has one for each. It is touched under the GIL only; the fork handler runs in a child that has one thread.
+ */
+struct spey_gateway {
+    struct spey_segment segment;
     PyObject *environs; /* tuple of prepared base environs, one per listener */
     PyObject *script_name; /* SCRIPT_NAME of the base environs; NULL when it is empty */
     PyObject *report;
     PyObject *file_wrapper; /* the type of wsgi.file_wrapper, or None */
     char boot[SPEY_BOOT_MAX + 1]; /* of the front's start: what identifiers of requests begin with */
-    uint32_t epoch; /* counts forks: what was begun before one belongs to the parent */
     bool stopping;
     struct serving **serving; /* one per thread of the worker: the serve() that has that number */
     uint32_t serving_count;
     uint32_t worker; /* of the threads in serving */
+    struct spey_gateway *next; /* of this process */
+};
+
+/* The state of the process. */
+struct spey_process {
+    uint32_t epoch; /* counts forks: what was begun before one belongs to the parent */
+    struct spey_gateway *gateways; /* all that there are */
 };
 extern struct spey_process spey_process;
 
@@ -143,7 +153,7 @@ struct spey_input;
 extern PyTypeObject *spey_input_type;
 int spey_input_setup(PyObject *module);
 /* wsgi.input for a body; at is BodyAt. NULL with an exception: no memory. */
-PyObject *spey_input_new(uint32_t kind, uint64_t at, uint64_t length);
+PyObject *spey_input_new(const struct spey_segment *s, uint32_t kind, uint64_t at, uint64_t length);
 /* The application is about to be called: a streamed body is read from the claimed slot. */
 void spey_input_start(PyObject *input, const struct spey_claim *claim);
 /* Whether a read has raised because the client left before the body was complete. */
@@ -175,8 +185,8 @@ bool spey_environ_bind(PyObject *environs, PyObject *client, PyObject *early);
  * has, or NULL; it is used (and its reference taken) when the request has no body. False: *wrong says what cannot be in the
  * slot, or is NULL with an exception set. The request's references are the caller's in either case.
  */
-bool spey_environ_build(const struct spey_claim *claim, PyObject *environs, PyObject **idle, struct spey_request *request,
-                        const char **wrong);
+bool spey_environ_build(const struct spey_gateway *gateway, const struct spey_claim *claim, PyObject *environs, PyObject **idle,
+                        struct spey_request *request, const char **wrong);
 
 /* origin.c */
 struct spey_origin {
@@ -222,13 +232,18 @@ static inline void spey_switch_idle(void) {
 }
 PyObject *spey_switch_adapt(PyObject *module, PyObject *wanted);
 
+/* module.c */
+/* The gateway that a function of the module, or a method, was called for. */
+struct spey_gateway *spey_gateway_of(PyObject *self);
+
 /* gateway.c */
 extern const char spey_serve_doc[], spey_running_doc[], spey_interrupt_doc[];
-PyObject *spey_running(PyObject *module, PyObject *args);
+PyObject *spey_running(PyObject *self, PyObject *args);
 extern const char spey_limit_doc[];
-PyObject *spey_limit(PyObject *module, PyObject *wanted);
-PyObject *spey_interrupt(PyObject *module, PyObject *args);
-PyObject *spey_serve(PyObject *module, PyObject *args, PyObject *keywords);
+PyObject *spey_limit(PyObject *self, PyObject *wanted);
+PyObject *spey_interrupt(PyObject *self, PyObject *args);
+PyObject *spey_abandon_all(PyObject *self, PyObject *unused);
+PyObject *spey_serve(PyObject *self, PyObject *args, PyObject *keywords);
 int spey_gateway_setup(void);
 
 #endif

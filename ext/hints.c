@@ -40,11 +40,11 @@ static bool write_hints(struct spey_reply *reply, PyObject *headers, struct spey
 /* Hands them over, if the client is one for them and there is memory. */
 static void publish(struct spey_reply *reply, const uint8_t *text, size_t length) {
     if (reply->claim.slot->minor == 0 || spey_abandoned(&reply->claim)) return;
-    if (reply->hinted == 0 && !spey_block_take(reply->worker, &reply->hint_block)) return;
-    memcpy(spey_block_at(reply->hint_block) + reply->hinted, text, length);
+    if (reply->hinted == 0 && !spey_block_take(reply->claim.segment, reply->worker, &reply->hint_block)) return;
+    memcpy(spey_block_at(reply->claim.segment, reply->hint_block) + reply->hinted, text, length);
     reply->hinted += (uint32_t)length;
     spey_hint(&reply->claim, reply->hint_block, reply->hinted);
-    spey_ring(reply->claim.index);
+    spey_ring(reply->claim.segment, reply->claim.index);
 }
 
 static PyObject *early_hints(PyObject *self, PyObject *headers) {

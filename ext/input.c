@@ -18,6 +18,7 @@ PyTypeObject *spey_input_type;
 
 struct spey_input {
     PyObject_HEAD
+    const struct spey_segment *segment; /* that the request came in */
     uint32_t kind;
     bool over;
     uint64_t length;
@@ -82,18 +83,18 @@ static bool peek_stream(struct spey_input *input, struct chunk *chunk) {
     if (input->ended) return true;
     uint64_t within = input->position % SPEY_BLOCK_SIZE, here = SPEY_BLOCK_SIZE - within;
     uint32_t block = input->claim.slot->stream[input->position / SPEY_BLOCK_SIZE % SPEY_STREAM_BLOCKS];
-    if (block >= spey_segment.block_count || arrived - input->position > SPEY_STREAM_BLOCKS * SPEY_BLOCK_SIZE) {
+    if (block >= input->segment->block_count || arrived - input->position > SPEY_STREAM_BLOCKS * SPEY_BLOCK_SIZE) {
         PyErr_SetString(PyExc_OSError, "the ring of a streamed body is broken");
         return false;
     }
-    chunk->data = spey_block_at(block) + within;
+    chunk->data = spey_block_at(input->segment, block) + within;
     chunk->length = (size_t)(here < arrived - input->position ? here : arrived - input->position);
     return true;
 }
 
 /* Reads length bytes of the body at position. Releases the GIL; false with an exception. */
 static bool read_spool(struct spey_input *input, uint8_t *to, size_t length, uint64_t position) {
-    int spool = spey_segment.spool;
+    int spool = input->segment->spool;
     uint64_t at = input->at + position;
     ssize_t got = 0;
     int error = 0;
@@ -157,7 +158,7 @@ static bool peek(struct spey_input *input, struct chunk *chunk) {
         chunk->data = (const uint8_t *)PyBytes_AsString(input->bytes) + input->position;
     } else if (input->kind == SPEY_BODY_BLOCKS) {
         uint64_t within = input->position % SPEY_BLOCK_SIZE;
-        chunk->data = spey_block_at(input->block) + within;
+        chunk->data = spey_block_at(input->segment, input->block) + within;
         here = SPEY_BLOCK_SIZE - within;
     } else {
         if (!fill_buffer(input)) return false;
@@ -179,8 +180,8 @@ static bool advance(struct spey_input *input, size_t length) {
     input->position += length;
     if (UNLIKELY(input->kind == SPEY_BODY_STREAM)) spey_stream_take(&input->claim, input->position);
     if (input->kind != SPEY_BODY_BLOCKS || input->position % SPEY_BLOCK_SIZE != 0 || remaining(input) == 0) return true;
-    uint32_t next = atomic_load(&spey_segment.block_table[input->block]);
-    if (next == 0 || next > spey_segment.block_count) {
+    uint32_t next = atomic_load(&input->segment->block_table[input->block]);
+    if (next == 0 || next > input->segment->block_count) {
         input->over = true;
         PyErr_SetString(PyExc_OSError, "the body's chain of blocks is broken");
         return false;
@@ -383,25 +384,26 @@ static PyObject *input_iter(PyObject *self) {
 }
 
 /* Whether the body lies where the slot says. */
-static bool plausible(uint32_t kind, uint64_t at, uint64_t length) {
+static bool plausible(const struct spey_segment *s, uint32_t kind, uint64_t at, uint64_t length) {
     switch (kind) {
     case SPEY_BODY_NONE: return length == 0;
-    case SPEY_BODY_INLINE: return at <= spey_segment.size && length <= spey_segment.size - at;
+    case SPEY_BODY_INLINE: return at <= s->size && length <= s->size - at;
     case SPEY_BODY_BLOCKS:
-        return at < spey_segment.block_count && length <= (uint64_t)spey_segment.block_count * SPEY_BLOCK_SIZE;
+        return at < s->block_count && length <= (uint64_t)s->block_count * SPEY_BLOCK_SIZE;
     case SPEY_BODY_STREAM: return true;
     case SPEY_BODY_SPOOL: return at <= INT64_MAX && length <= INT64_MAX - at;
     default: return false;
     }
 }
 
-PyObject *spey_input_new(uint32_t kind, uint64_t at, uint64_t length) {
-    if (!plausible(kind, at, length)) {
+PyObject *spey_input_new(const struct spey_segment *s, uint32_t kind, uint64_t at, uint64_t length) {
+    if (!plausible(s, kind, at, length)) {
         PyErr_SetString(PyExc_ValueError, "the request's body does not lie in the segment or the spool");
         return NULL;
     }
     struct spey_input *input = PyObject_New(struct spey_input, spey_input_type);
     if (input == NULL) return NULL;
+    input->segment = s;
     input->kind = kind;
     input->over = false;
     input->length = length;
@@ -414,7 +416,7 @@ PyObject *spey_input_new(uint32_t kind, uint64_t at, uint64_t length) {
     input->buffer_from = 0;
     input->buffered = 0;
     if (kind == SPEY_BODY_INLINE) {
-        input->bytes = PyBytes_FromStringAndSize((const char *)spey_segment.base + at, (Py_ssize_t)length);
+        input->bytes = PyBytes_FromStringAndSize((const char *)s->base + at, (Py_ssize_t)length);
         if (input->bytes == NULL) Py_CLEAR(input);
     }
     return (PyObject *)input;

@@ -11,14 +11,44 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What the functions of the module are about: the worker that this process is, or is to be. */
+static struct spey_gateway own = {.segment = {.spool = -1}};
+
+/* A gateway of its own. */
+struct gateway {
+    PyObject_HEAD
+    struct spey_gateway gateway;
+};
+
+static PyTypeObject *gateway_type;
+
+struct spey_gateway *spey_gateway_of(PyObject *self) {
+    return Py_TYPE(self) == gateway_type ? &((struct gateway *)self)->gateway : &own;
+}
+
 /* In a child nothing of the parent's goes on: its threads are gone, and what it had started is the parent's. */
 static void forget_parent(void) {
     spey_process.epoch++;
-    spey_process.stopping = false;
-    spey_process.serving_count = 0;
     spey_switch_forget();
-    if (spey_process.serving != NULL)
-        memset(spey_process.serving, 0, spey_segment.thread_count * sizeof *spey_process.serving);
+    for (struct spey_gateway *gateway = spey_process.gateways; gateway != NULL; gateway = gateway->next) {
+        gateway->stopping = false;
+        gateway->serving_count = 0;
+        if (gateway->serving != NULL) memset(gateway->serving, 0, gateway->segment.thread_count * sizeof *gateway->serving);
+    }
+}
+
+/* Has a fork forget what the gateway was at. */
+static void join(struct spey_gateway *gateway) {
+    struct spey_gateway **at = &spey_process.gateways;
+    while (*at != NULL && *at != gateway) at = &(*at)->next;
+    *at = gateway;
+}
+
+static void leave(struct spey_gateway *gateway) {
+    struct spey_gateway **at = &spey_process.gateways;
+    while (*at != NULL && *at != gateway) at = &(*at)->next;
+    if (*at != NULL) *at = gateway->next;
+    gateway->next = NULL;
 }
 
 /* The numbers of a sequence of file descriptors, or NULL with an exception. */
@@ -51,14 +81,14 @@ static PyObject *attach_failed(const char *wrong) {
     return NULL;
 }
 
-static PyObject *attach(PyObject *module, PyObject *args, PyObject *keywords) {
-    (void)module;
+static PyObject *attach(PyObject *self, PyObject *args, PyObject *keywords) {
+    struct spey_gateway *gateway = spey_gateway_of(self);
     static char *names[] = {"segment", "spool", "ports", "sockets", NULL};
     static bool watches_forks;
     int segment, spool;
     PyObject *ports, *ends;
     if (!PyArg_ParseTupleAndKeywords(args, keywords, "iiOO:attach", names, &segment, &spool, &ports, &ends)) return NULL;
-    if (spey_process.serving_count > 0) {
+    if (gateway->serving_count > 0) {
         PyErr_SetString(PyExc_RuntimeError, "attach() while a thread serves");
         return NULL;
     }
@@ -72,13 +102,14 @@ static PyObject *attach(PyObject *module, PyObject *args, PyObject *keywords) {
     }
     errno = 0;
     const char *wrong = count != socket_count ? "every port has one socket"
-                                              : spey_attach(segment, spool, doorbells, sockets, count);
+                                              : spey_attach(&gateway->segment, segment, spool, doorbells, sockets, count);
     PyMem_Free(doorbells);
     PyMem_Free(sockets);
     if (wrong != NULL) return attach_failed(wrong);
-    PyMem_Free(spey_process.serving);
-    spey_process.serving = PyMem_Calloc(spey_segment.thread_count, sizeof *spey_process.serving);
-    if (spey_process.serving == NULL) return PyErr_NoMemory();
+    PyMem_Free(gateway->serving);
+    gateway->serving = PyMem_Calloc(gateway->segment.thread_count, sizeof *gateway->serving);
+    if (gateway->serving == NULL) return PyErr_NoMemory();
+    join(gateway);
     if (!watches_forks) {
         errno = pthread_atfork(NULL, NULL, forget_parent);
         if (errno != 0) return PyErr_SetFromErrno(PyExc_OSError);
@@ -94,8 +125,8 @@ static PyObject *script_name_of(PyObject *environs) {
     return name != NULL && PyUnicode_Check(name) && PyUnicode_GetLength(name) > 0 ? Py_NewRef(name) : NULL;
 }
 
-static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords) {
-    (void)module;
+static PyObject *configure(PyObject *self, PyObject *args, PyObject *keywords) {
+    struct spey_gateway *gateway = spey_gateway_of(self);
     static char *names[] = {"environs", "report", "file_wrapper", "boot", NULL};
     PyObject *given, *report, *file_wrapper = Py_None;
     const char *boot = "";
@@ -126,40 +157,67 @@ static PyObject *configure(PyObject *module, PyObject *args, PyObject *keywords)
     PyObject *environs = PyList_AsTuple(list);
     Py_DECREF(list);
     if (environs == NULL) return NULL;
-    spey_replace(&spey_process.script_name, script_name_of(environs));
-    spey_replace(&spey_process.environs, environs);
-    spey_replace(&spey_process.report, Py_NewRef(report));
-    memcpy(spey_process.boot, boot, strlen(boot) + 1);
-    spey_replace(&spey_process.file_wrapper, Py_NewRef(file_wrapper));
+    spey_replace(&gateway->script_name, script_name_of(environs));
+    spey_replace(&gateway->environs, environs);
+    spey_replace(&gateway->report, Py_NewRef(report));
+    memcpy(gateway->boot, boot, strlen(boot) + 1);
+    spey_replace(&gateway->file_wrapper, Py_NewRef(file_wrapper));
     Py_RETURN_NONE;
 }
 
-static PyObject *stop(PyObject *module, PyObject *unused) {
-    (void)module;
+static PyObject *stop(PyObject *self, PyObject *unused) {
+    struct spey_gateway *gateway = spey_gateway_of(self);
     (void)unused;
-    spey_process.stopping = true;
+    gateway->stopping = true;
     /* A thread looks at the flag with the GIL and stores its sleep word with the GIL, so none is missed. */
-    for (uint32_t i = 0; spey_process.serving_count > 0 && i < spey_segment.thread_count; i++) {
-        if (spey_process.serving[i] != NULL) spey_wake(spey_sleep_word(spey_process.worker, i));
+    for (uint32_t i = 0; gateway->serving_count > 0 && i < gateway->segment.thread_count; i++) {
+        if (gateway->serving[i] != NULL) spey_wake(spey_sleep_word(&gateway->segment, gateway->worker, i));
     }
     Py_RETURN_NONE;
 }
 
-static PyObject *after_fork(PyObject *module, PyObject *number) {
-    (void)module;
+static PyObject *after_fork(PyObject *self, PyObject *number) {
+    struct spey_gateway *gateway = spey_gateway_of(self);
     long worker = PyLong_AsLong(number);
     if (worker == -1 && PyErr_Occurred()) return NULL;
-    if (spey_segment.base == NULL || worker < 0 || (unsigned long)worker >= spey_segment.worker_count) {
+    if (gateway->segment.base == NULL || worker < 0 || (unsigned long)worker >= gateway->segment.worker_count) {
         PyErr_SetString(PyExc_ValueError, "the segment has no such worker");
         return NULL;
     }
-    if (spey_process.serving_count > 0) {
+    if (gateway->serving_count > 0) {
         PyErr_SetString(PyExc_RuntimeError, "after_fork() while a thread serves");
         return NULL;
     }
-    spey_process.stopping = false;
-    atomic_store(&spey_worker_entry((uint32_t)worker)->pid, (uint32_t)getpid());
+    gateway->stopping = false;
+    atomic_store(&spey_worker_entry(&gateway->segment, (uint32_t)worker)->pid, (uint32_t)getpid());
     Py_RETURN_NONE;
+}
+
+static PyObject *gateway_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+    if (!PyArg_ParseTuple(args, ":Gateway") || (keywords != NULL && PyDict_Size(keywords) > 0)) {
+        if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "Gateway() takes no arguments");
+        return NULL;
+    }
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    struct gateway *made = (struct gateway *)allocate(type, 0);
+    if (made != NULL) made->gateway = (struct spey_gateway){.segment = {.spool = -1}};
+    return (PyObject *)made;
+}
+
+/* Nobody serves: serve() has a reference. */
+static void gateway_dealloc(PyObject *self) {
+    struct spey_gateway *gateway = spey_gateway_of(self);
+    PyTypeObject *type = Py_TYPE(self);
+    leave(gateway);
+    spey_detach(&gateway->segment);
+    PyMem_Free(gateway->serving);
+    Py_CLEAR(gateway->environs);
+    Py_CLEAR(gateway->script_name);
+    Py_CLEAR(gateway->report);
+    Py_CLEAR(gateway->file_wrapper);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
 }
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
@@ -182,12 +240,44 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* The same for a gateway of its own. */
+static PyMethodDef gateway_methods[] = {
+    {"attach", FAST(attach), METH_VARARGS | METH_KEYWORDS, "attach(segment, spool, ports, sockets)\n--\n\nAs that of the module."},
+    {"configure", FAST(configure), METH_VARARGS | METH_KEYWORDS,
+     "configure(environs, report, file_wrapper=None, boot='')\n--\n\nAs that of the module."},
+    {"serve", FAST(spey_serve), METH_VARARGS | METH_KEYWORDS, spey_serve_doc},
+    {"running", spey_running, METH_VARARGS, spey_running_doc},
+    {"interrupt", spey_interrupt, METH_VARARGS, spey_interrupt_doc},
+    {"stop", stop, METH_NOARGS, "stop()\n--\n\nMakes every serve() of this gateway return when its request is done."},
+    {"resume", after_fork, METH_O, "resume(worker, /)\n--\n\nForgets an earlier stop(), and says which process the worker is."},
+    {"abandon", spey_abandon_all, METH_NOARGS,
+     "abandon()\n--\n\nThe front is gone: nobody wants the replies that are being made, and nobody will make room for them."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot gateway_slots[] = {
+    {Py_tp_doc, "Gateway()\n--\n\nThe worker's side of a front that this process has started for itself."},
+    {Py_tp_new, gateway_new},
+    {Py_tp_dealloc, gateway_dealloc},
+    {Py_tp_methods, gateway_methods},
+    {0, NULL},
+};
+
+static PyType_Spec gateway_spec = {
+    .name = "speyside._gateway.Gateway",
+    .basicsize = sizeof(struct gateway),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = gateway_slots,
+};
+
 static int setup(PyObject *module) {
     static bool done;
     if (done) {
         PyErr_SetString(PyExc_ImportError, "speyside._gateway can be loaded once per process");
         return -1;
     }
+    gateway_type = (PyTypeObject *)PyType_FromSpec(&gateway_spec);
+    if (gateway_type == NULL || PyModule_AddObjectRef(module, "Gateway", (PyObject *)gateway_type) < 0) return -1;
     if (spey_environ_setup() < 0 || spey_gateway_setup() < 0 || spey_input_setup(module) < 0 ||
         spey_reply_setup(module) < 0 || spey_client_setup(module) < 0)
         return -1;

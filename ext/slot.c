@@ -20,11 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-struct spey_segment spey_segment = {.spool = -1};
-
-/* Where the search for a free block starts; one per process, since a process is one worker. */
-static uint32_t block_hint;
-
 static const char *invalid(const char *what) {
     errno = 0;
     return what;
@@ -65,6 +60,7 @@ static const char *check_header(const struct spey_header *h, size_t size, size_t
 
 /* Takes the numbers of a header that was checked. */
 static void adopt(struct spey_segment *s, uint8_t *base, const struct spey_header *h) {
+    s->block_hint = 0;
     s->base = base;
     s->size = h->size;
     s->window = (struct spey_window *)(void *)(base + h->window_at);
@@ -86,7 +82,7 @@ static void adopt(struct spey_segment *s, uint8_t *base, const struct spey_heade
     s->block_count = h->worker_count * h->worker_blocks + h->front_blocks;
 }
 
-const char *spey_attach(int segment, int spool, const int *doorbells, const int *sockets, size_t count) {
+const char *spey_attach(struct spey_segment *s, int segment, int spool, const int *doorbells, const int *sockets, size_t count) {
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     struct stat status;
     if (fstat(segment, &status) != 0) return "the segment cannot be examined";
@@ -112,22 +108,26 @@ const char *spey_attach(int segment, int spool, const int *doorbells, const int 
     }
     memcpy(bells, doorbells, count * sizeof *bells);
     memcpy(bells + count, sockets, count * sizeof *bells);
-    if (spey_segment.base != NULL) munmap(spey_segment.base, spey_segment.size);
-    free(spey_segment.doorbells);
-    adopt(&spey_segment, base, &header);
-    spey_segment.spool = spool;
-    spey_segment.doorbells = bells;
-    spey_segment.sockets = bells + count;
-    block_hint = 0;
+    spey_detach(s);
+    adopt(s, base, &header);
+    s->spool = spool;
+    s->doorbells = bells;
+    s->sockets = bells + count;
     return NULL;
 }
 
-struct spey_worker *spey_worker_entry(uint32_t worker) {
-    return (struct spey_worker *)(void *)(spey_segment.workers + worker * spey_segment.worker_stride);
+void spey_detach(struct spey_segment *s) {
+    if (s->base != NULL) munmap(s->base, s->size);
+    free(s->doorbells);
+    *s = (struct spey_segment){.spool = -1};
 }
 
-_Atomic uint32_t *spey_sleep_word(uint32_t worker, uint32_t thread) {
-    return (_Atomic uint32_t *)(void *)(spey_worker_entry(worker) + 1) + thread;
+struct spey_worker *spey_worker_entry(const struct spey_segment *s, uint32_t worker) {
+    return (struct spey_worker *)(void *)(s->workers + worker * s->worker_stride);
+}
+
+_Atomic uint32_t *spey_sleep_word(const struct spey_segment *s, uint32_t worker, uint32_t thread) {
+    return (_Atomic uint32_t *)(void *)(spey_worker_entry(s, worker) + 1) + thread;
 }
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout) {
@@ -137,29 +137,30 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const s
 
 static const struct timespec one_second = {.tv_sec = 1};
 
-bool spey_window_empty(void) {
-    struct spey_window *window = spey_segment.window;
+bool spey_window_empty(const struct spey_segment *s) {
+    struct spey_window *window = s->window;
     return atomic_load(&window->head) == atomic_load(&window->tail);
 }
 
-bool spey_claim_next(uint32_t worker, struct spey_claim *claim) {
-    struct spey_window *window = spey_segment.window;
+bool spey_claim_next(struct spey_segment *s, uint32_t worker, struct spey_claim *claim) {
+    struct spey_window *window = s->window;
     for (;;) {
         uint64_t head = atomic_load(&window->head);
         if (head == atomic_load(&window->tail)) return false;
         /* The entry may be overwritten while it is read if head has moved; then the swap fails. */
         uint32_t index =
-            atomic_load_explicit(&spey_segment.entries[head & spey_segment.window_mask], memory_order_relaxed);
+            atomic_load_explicit(&s->entries[head & s->window_mask], memory_order_relaxed);
         if (!atomic_compare_exchange_strong(&window->head, &head, head + 1)) continue;
-        if (index >= spey_segment.slot_count) continue;
-        struct spey_slot *slot = &spey_segment.slots[index];
+        if (index >= s->slot_count) continue;
+        struct spey_slot *slot = &s->slots[index];
         uint64_t old = atomic_load(&slot->state);
         if ((old & SPEY_STATE_MASK) != SPEY_CLAIM_FROM) continue;
         uint64_t mine = (old & ~(SPEY_STATE_MASK | SPEY_WORKER_MASK)) | SPEY_CLAIM_TO |
                         ((uint64_t)worker << SPEY_WORKER_SHIFT);
         if (!atomic_compare_exchange_strong(&slot->state, &old, mine)) continue;
+        claim->segment = s;
         claim->slot = slot;
-        claim->home = spey_segment.homes + (size_t)index * SPEY_HOME_SIZE;
+        claim->home = s->homes + (size_t)index * SPEY_HOME_SIZE;
         claim->state = mine;
         claim->index = index;
         claim->produced = 0;
@@ -181,6 +182,19 @@ bool spey_start(struct spey_claim *claim) {
     return true;
 }
 
+void spey_abandon(const struct spey_segment *s, uint32_t index, uint32_t worker, uint32_t filling) {
+    struct spey_slot *slot = &s->slots[index];
+    uint64_t old = (uint64_t)filling << SPEY_FILLING_SHIFT | (uint64_t)worker << SPEY_WORKER_SHIFT | SPEY_FINISH_FROM;
+    uint64_t now = atomic_load(&slot->state), attempts = now & UINT64_C(0xff00);
+    old |= attempts;
+    if (!atomic_compare_exchange_strong(&slot->state, &old, (old & ~SPEY_STATE_MASK) | SPEY_GIVE_BACK_FROM)) return;
+    struct spey_worker *entry = spey_worker_entry(s, worker);
+    atomic_fetch_add(&entry->freed, 1);
+    (void)futex(&entry->freed, FUTEX_WAKE, INT_MAX, NULL);
+    atomic_fetch_add(&slot->body_bell, 1);
+    (void)futex(&slot->body_bell, FUTEX_WAKE, INT_MAX, NULL);
+}
+
 bool spey_abandoned(const struct spey_claim *claim) {
     return atomic_load(&claim->slot->state) != claim->state;
 }
@@ -189,9 +203,10 @@ bool spey_client_left(const struct spey_claim *claim) {
     return atomic_load(&claim->slot->client_left) != 0 || spey_abandoned(claim);
 }
 
-void spey_sleep(_Atomic uint32_t *word) {
+void spey_sleep(_Atomic uint32_t *word, int64_t longest) {
+    const struct timespec part = {.tv_nsec = (long)longest};
     /* Interrupted, timed out, woken, or the word has changed already: in each case the caller looks again. */
-    (void)futex(word, FUTEX_WAIT, 1, &one_second);
+    (void)futex(word, FUTEX_WAIT, 1, longest < 1000000000 ? &part : &one_second);
 }
 
 void spey_wake(_Atomic uint32_t *word) {
@@ -210,19 +225,19 @@ void spey_hint(const struct spey_claim *claim, uint32_t block, uint32_t length) 
     atomic_store(&claim->slot->hints, length);
 }
 
-void spey_ring(uint32_t index) {
+void spey_ring(const struct spey_segment *s, uint32_t index) {
     uint32_t number = 0;
-    if (spey_segment.port_count > 1) {
-        number = index / spey_segment.slots_per_port;
-        index %= spey_segment.slots_per_port;
+    if (s->port_count > 1) {
+        number = index / s->slots_per_port;
+        index %= s->slots_per_port;
     }
-    struct spey_port *port = (struct spey_port *)(void *)spey_segment.ports + number;
+    struct spey_port *port = (struct spey_port *)(void *)s->ports + number;
     atomic_fetch_or(&port->done[index / 64], UINT64_C(1) << (index % 64));
     /* A load instead of the exchange: if it sees 0, the loop stores its 1 later in the one order of all atomic
      * words, looks at Done after that, and finds the bit that was set before this load. */
     if (atomic_load(&port->sleeping) == 0 || atomic_exchange(&port->sleeping, 0) == 0) return;
     const uint64_t one = 1;
-    while (write(spey_segment.doorbells[number], &one, sizeof one) < 0 && errno == EINTR) {
+    while (write(s->doorbells[number], &one, sizeof one) < 0 && errno == EINTR) {
     }
 }
 
@@ -242,7 +257,7 @@ bool spey_hand_over(const struct spey_claim *claim, int file, uint64_t at, uint6
     rights->cmsg_type = SCM_RIGHTS;
     rights->cmsg_len = CMSG_LEN(sizeof file);
     memcpy(CMSG_DATA(rights), &file, sizeof file);
-    int to = spey_segment.sockets[claim->index / spey_segment.slots_per_port];
+    int to = claim->segment->sockets[claim->index / claim->segment->slots_per_port];
     ssize_t sent;
     do {
         sent = sendmsg(to, &whole, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -261,22 +276,22 @@ void spey_finish(struct spey_claim *claim) {
         _Static_assert(SPEY_GIVE_BACK_TO == SPEY_FINISH_TO, "given back is done");
         atomic_store(&slot->state, done);
     }
-    spey_ring(claim->index);
+    spey_ring(claim->segment, claim->index);
 }
 
 bool spey_ring_has_room(const struct spey_claim *claim) {
     return claim->produced - atomic_load(&claim->slot->consumed) < SPEY_PIECES;
 }
 
-bool spey_block_take(uint32_t worker, uint32_t *block) {
-    uint32_t count = spey_segment.worker_blocks;
-    _Atomic uint32_t *table = spey_segment.block_table + (size_t)worker * count;
-    uint32_t at = block_hint;
+bool spey_block_take(struct spey_segment *s, uint32_t worker, uint32_t *block) {
+    uint32_t count = s->worker_blocks;
+    _Atomic uint32_t *table = s->block_table + (size_t)worker * count;
+    uint32_t at = s->block_hint;
     for (uint32_t seen = 0; seen < count; seen++) {
         if (at >= count) at = 0;
         if (atomic_load(&table[at]) == 0) {
             atomic_store(&table[at], 1);
-            block_hint = at + 1;
+            s->block_hint = at + 1;
             *block = worker * count + at;
             return true;
         }
@@ -285,17 +300,17 @@ bool spey_block_take(uint32_t worker, uint32_t *block) {
     return false;
 }
 
-void spey_block_drop(uint32_t worker, uint32_t block) {
-    struct spey_worker *entry = spey_worker_entry(worker);
-    atomic_store(&spey_segment.block_table[block], 0);
+void spey_block_drop(const struct spey_segment *s, uint32_t worker, uint32_t block) {
+    struct spey_worker *entry = spey_worker_entry(s, worker);
+    atomic_store(&s->block_table[block], 0);
     atomic_fetch_add(&entry->freed, 1);
     if (atomic_load(&entry->waiting) != 0) (void)futex(&entry->freed, FUTEX_WAKE, INT_MAX, NULL);
 }
 
 /* Like spey_block_take, but only looks: it runs without the GIL. */
-static bool block_free(uint32_t worker) {
-    uint32_t count = spey_segment.worker_blocks;
-    _Atomic uint32_t *table = spey_segment.block_table + (size_t)worker * count;
+static bool block_free(const struct spey_segment *s, uint32_t worker) {
+    uint32_t count = s->worker_blocks;
+    _Atomic uint32_t *table = s->block_table + (size_t)worker * count;
     for (uint32_t at = 0; at < count; at++) {
         if (atomic_load(&table[at]) == 0) return true;
     }
@@ -303,14 +318,14 @@ static bool block_free(uint32_t worker) {
 }
 
 enum spey_wait spey_room_wait(const struct spey_claim *claim, uint32_t worker) {
-    struct spey_worker *entry = spey_worker_entry(worker);
+    struct spey_worker *entry = spey_worker_entry(claim->segment, worker);
     enum spey_wait found = SPEY_WAIT_ROOM;
     atomic_fetch_add(&entry->waiting, 1);
     /* Freed is read before looking: whatever is given back after the look changes it, and the futex does not sleep. */
     uint32_t freed = atomic_load(&entry->freed);
     if (spey_abandoned(claim)) {
         found = SPEY_WAIT_ABANDONED;
-    } else if (!spey_ring_has_room(claim) || !block_free(worker)) {
+    } else if (!spey_ring_has_room(claim) || !block_free(claim->segment, worker)) {
         (void)futex(&entry->freed, FUTEX_WAIT, freed, &one_second);
         found = SPEY_WAIT_AGAIN;
     }
@@ -333,7 +348,7 @@ void spey_stream_wait(const struct spey_claim *claim, uint64_t position) {
     atomic_fetch_add(&slot->body_waiting, 1);
     uint32_t bell = atomic_load(&slot->body_bell);
     if (spey_stream_look(claim, position, &arrived) == SPEY_STREAM_NOTHING) {
-        if (atomic_load(&slot->body_ask) != 0) spey_ring(claim->index);
+        if (atomic_load(&slot->body_ask) != 0) spey_ring(claim->segment, claim->index);
         (void)futex(&slot->body_bell, FUTEX_WAIT, bell, &one_second);
     }
     atomic_fetch_sub(&slot->body_waiting, 1);
@@ -341,5 +356,5 @@ void spey_stream_wait(const struct spey_claim *claim, uint64_t position) {
 
 void spey_stream_take(const struct spey_claim *claim, uint64_t position) {
     atomic_store(&claim->slot->taken, position);
-    if (atomic_load(&claim->slot->body_ask) != 0) spey_ring(claim->index);
+    if (atomic_load(&claim->slot->body_ask) != 0) spey_ring(claim->segment, claim->index);
 }

@@ -23,6 +23,8 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, errCommandHelp):
 		return fault.ExitStopped
+	case errors.Is(err, errCallerTold):
+		return fault.ExitConfiguration
 	case errors.Is(err, settings.ErrVersion):
 		fmt.Fprintln(stdout, "speyside", settings.Version)
 		return fault.ExitStopped
@@ -36,6 +38,9 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 
 // do obeys the command that the arguments name.
 func do(args []string, env func(string) string, stdout, stderr io.Writer) error {
+	if len(args) > 1 && args[0] == callerFlag {
+		return serveCaller(args[1], args[2:])
+	}
 	c := called(args)
 	c.env, c.stdout, c.stderr, c.daemon = env, stdout, stderr, isDetached()
 	return c.do()

@@ -58,6 +58,7 @@ type Options struct {
 	WorkersBefore int      // how many there should have been until now; 0 for none
 	App           string   // as the user named it
 	Script        bool     // run App as __main__
+	Caller        *Caller  // the process that loads and serves, where that is none of ours; else nil
 	Dir           string   // change there first; empty for the current directory
 	PythonPath    []string // put on sys.path
 	Env           []string // NAME=VALUE, besides what the front has

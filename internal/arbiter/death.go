@@ -119,7 +119,7 @@ func (a *Arbiter) recordNow(w *worker) {
 	status := w.death.status
 	log := a.log.Warn
 	switch {
-	case exitStatus(status) == 0 && w.ordered:
+	case exitStatus(status) == 0 && w.ordered, w.zygote.process.foreign && len(w.death.inHand) == 0:
 		log = a.log.Debug
 	case exitStatus(status) == 0 && (w.drained || a.draining || w.zygote.alone): // a script ends when it likes
 		log = a.log.Info

@@ -55,6 +55,8 @@ func (a *Arbiter) settle() {
 	switch {
 	case z == nil && a.vacant():
 		a.finish(a.result)
+	case z != nil && a.options.Caller != nil: // it goes on without us
+		a.finish(a.result)
 	case z == nil || !z.loaded || z.ending:
 	case a.options.Script:
 		z.ending = true
@@ -88,6 +90,10 @@ func (a *Arbiter) killLate() {
 // kill ends everything at once. The zygote of a configuration with hooks has a moment to call those that come at the end.
 func (a *Arbiter) kill() {
 	a.draining = true
+	if a.options.Caller != nil {
+		a.letGo()
+		return
+	}
 	if a.hurry() {
 		return
 	}

@@ -172,7 +172,11 @@ func (a *Arbiter) graceOver(o *overdue) {
 		return
 	}
 	a.condemn(w)
-	if w.zygote.alone {
+	switch {
+	case w.zygote.process.foreign:
+		a.log.Warn("thread lost", "pid", w.pid, "reason", "it did not come back from "+o.Label, "id", o.ID)
+		return
+	case w.zygote.alone:
 		a.log.Warn("script run again", "pid", w.pid, "reason", "its thread did not come back from "+o.Label, "id", o.ID)
 		w.kill()
 		return
@@ -229,5 +233,8 @@ func (w *worker) forgetOverdue() {
 
 // dump has a thread of the worker write its stack, by a signal to that thread alone.
 func (w *worker) dump(thread int) {
+	if w.process.foreign {
+		return
+	}
 	_ = tgkill(w.pid, thread, syscall.Signal(dumpSignal))
 }

@@ -21,6 +21,8 @@ var errGone = errors.New("the process is gone")
 type process struct {
 	pid   int
 	pidfd *os.File
+	// foreign: it is none of ours, and is never sent a signal.
+	foreign bool
 
 	status int   // as waitpid gives it, or unknownStatus
 	peak   int64 // the most bytes it had in RAM
@@ -84,6 +86,9 @@ func (p *process) wait() {
 
 // signal sends a signal to this process and to no other.
 func (p *process) signal(number syscall.Signal) {
+	if p.foreign {
+		return
+	}
 	raw, err := p.pidfd.SyscallConn()
 	if err != nil {
 		return

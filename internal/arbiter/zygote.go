@@ -50,6 +50,10 @@ func (a *Arbiter) startZygote() {
 		a.settle()
 		return
 	}
+	if a.options.Caller != nil {
+		a.joinCaller()
+		return
+	}
 	python, err := a.python()
 	if err != nil {
 		a.zygoteFailed(err)
@@ -64,7 +68,12 @@ func (a *Arbiter) startZygote() {
 	if a.options.Reading != nil && !python.read {
 		a.order(z, a.options.Reading.order())
 	}
-	a.order(z, a.loadOrder(), slices.Concat([]*os.File{a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets, a.options.Relay)...)
+	a.order(z, a.loadOrder(), append(a.shared(), a.options.Relay...)...)
+}
+
+// shared is what those who serve share with the front, in the order of PROTOCOL.md.
+func (a *Arbiter) shared() []*os.File {
+	return slices.Concat([]*os.File{a.options.Segment, a.options.Spool}, a.options.Ports, a.options.Sockets)
 }
 
 // python is the one that has been started already, or a new one.
@@ -165,7 +174,10 @@ func (a *Arbiter) zygoteSaid(z *zygote, f fact) {
 	case "ExecPrepared":
 		a.execPrepared(!f.Failed)
 	case "DrainWanted":
-		if a.options.Script {
+		switch {
+		case a.options.Caller != nil:
+			a.options.Caller.Left()
+		case a.options.Script:
 			a.drain()
 		}
 	case "ScriptEnded":
@@ -197,7 +209,7 @@ func (a *Arbiter) listenWanted(z *zygote, f fact) {
 }
 
 func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
-	if z.loaded || f.Alone && !a.options.Script {
+	if z.loaded || f.Alone && !a.options.Script && a.options.Caller == nil || !f.Alone && a.options.Caller != nil {
 		a.zygoteMisspoke(z, "ApplicationLoaded out of place")
 		return
 	}
@@ -206,7 +218,7 @@ func (a *Arbiter) applicationLoaded(z *zygote, f fact) {
 		Name: line(f.Name), Python: line(f.Python), Executable: line(f.Executable), Framework: line(f.Framework),
 		Workers: a.options.Workers, Threads: a.options.Threads, Alone: f.Alone,
 	}
-	if z.alone {
+	if z.alone && a.options.Caller == nil {
 		loaded.Workers, loaded.Threads = 1, 1
 	}
 	if a.deferred = &loaded; !f.Deferred {

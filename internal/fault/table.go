@@ -120,6 +120,22 @@ var (
 			"Type=notify the end of the first process is the end of the service, so USR2 is refused; while the server starts, stops or is " +
 			"being upgraded already, too.",
 	})
+	// CallerGone: a front was started for a process that is not there.
+	CallerGone = declare(Fault{
+		Code: "SPY0085", Name: "CallerGone", Whose: Operator, Exit: ExitConfiguration,
+		Text: "the process that this front was to serve for is gone",
+		Hint: "nothing is to be done where that process has just ended; else make servers with speyside.simple_server or speyside.serve.",
+		About: "A server that a Python process makes for itself has a front of its own, which that process starts and which ends with it. It ended " +
+			"before the front had begun, or the front was started by hand.",
+	})
+	// FrontLost: the front of a server that a Python process has made for itself is gone.
+	FrontLost = declare(Fault{
+		Code: "SPY0086", Name: "FrontLost", Whose: Operator,
+		Text: "the front of a server inside a Python process has ended by itself",
+		Hint: "see what it has written to stderr, and who may have killed it; calling serve_forever() again starts another one.",
+		About: "serve_forever(), handle_request() and speyside.serve() raise it as speyside.front.FrontLost. The front is a process of its own, which " +
+			"has the connections: requests that were under way are lost, what the application did is not. The listening socket is still open.",
+	})
 	// PythonNotFound: there is no Python to run the application with.
 	PythonNotFound = declare(Fault{
 		Code: "SPY0005", Name: "PythonNotFound", Whose: Operator, Exit: ExitConfiguration,

@@ -267,7 +267,7 @@ func (c *conn) hangUp() {
 	c.letGo()
 	_ = c.transport.CloseWrite()
 	c.phase, c.received = phaseLinger, 0
-	c.lane.linger.Set(&c.timer, c)
+	c.lane.lingering().Set(&c.timer, c)
 	c.lane.front.crowd.look()
 	c.readLinger()
 }

@@ -34,6 +34,7 @@ type Options struct {
 	BodyTimeout   time.Duration // over which a body must keep its rate; 0: for ever
 	SendTimeout   time.Duration // for a client to take some of a reply; 0: for ever
 	AbandonAfter  time.Duration // for a request to be started once its client has ended its side; 0: for ever
+	DrainIdle     time.Duration // how long a connection without a request is kept while draining: one may be on its way; 0: a second, and longer after a last reply
 	Connections   int           // at once, of all loops; 0: any number
 	Proxies       Proxies
 	LivePath      string // of health checks; empty: there are none

@@ -3,6 +3,7 @@
 package front
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
@@ -83,7 +84,7 @@ func newLane(f *Front, bell int) (*lane, error) {
 	l.send = l.loop.NewClass(f.options.SendTimeout)
 	l.abandon = l.loop.NewClass(f.options.AbandonAfter)
 	l.linger = l.loop.NewClass(lingerFor)
-	l.idle = l.loop.NewClass(drainIdle)
+	l.idle = l.loop.NewClass(cmp.Or(f.options.DrainIdle, drainIdle))
 	l.retry = l.loop.NewClass(acceptAgain)
 	l.entrance.reopened = l.reopen
 	return l, nil
@@ -148,11 +149,19 @@ func (l *lane) newConn() *conn {
 func (l *lane) drain(done func()) {
 	l.leaving, l.drained = true, done
 	for c := range l.open {
-		if c.phase <= phasePreamble && c.pending() == 0 {
+		if c.phase <= phasePreamble && c.pending() == 0 || c.phase == phaseLinger && l.front.options.DrainIdle > 0 {
 			l.idle.Set(&c.timer, c)
 		}
 	}
 	l.checkDrained()
+}
+
+// lingering is the time that a client has to read its last reply: the usual one, but where somebody waits for the end of a drain.
+func (l *lane) lingering() *loop.Class {
+	if l.drained != nil && l.front.options.DrainIdle > 0 {
+		return l.idle
+	}
+	return l.linger
 }
 
 func (l *lane) checkDrained() {

@@ -1,6 +1,11 @@
 """Speyside: a WSGI server. The program is `speyside`; this package is the Python side of it."""
 
+from typing import TYPE_CHECKING, Any
+
 from speyside._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from speyside.api import serve as serve
 
 
 class RequestTimeout(BaseException):
@@ -10,3 +15,12 @@ class RequestTimeout(BaseException):
     dropped. It is no Exception, so that `except Exception` does not swallow it; close() of the reply is called as
     always.
     """
+
+
+def __getattr__(name: str) -> Any:
+    """Import serve() when it is used: a worker needs none of it."""
+    if name != "serve":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from speyside.api import serve
+
+    return serve

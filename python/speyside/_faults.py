@@ -114,6 +114,12 @@ PASTE_UNKNOWN: Final = "SPY0072"
 # An option of uWSGI or Twisted cannot be honoured.
 OPTION_REFUSED: Final = "SPY0080"
 
+# The process that this front was to serve for is gone.
+CALLER_GONE: Final = "SPY0085"
+
+# The front of a server inside a Python process has ended by itself.
+FRONT_LOST: Final = "SPY0086"
+
 # The application failed to import.
 IMPORT_FAILED: Final = "SPY0101"
 

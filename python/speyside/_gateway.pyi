@@ -1,7 +1,8 @@
 """The worker's side of the server, in C (ext/): claims requests from the segment and runs the application.
 
 A process is one worker: attach in the zygote, before the forks; configure; after_fork in the child; then one serve per
-thread. There is one segment per process, and the module can be loaded once.
+thread. The functions of the module are about that worker, and the module can be loaded once. A process that starts
+fronts of its own has a Gateway for each of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,10 +46,11 @@ def configure(
     Raises TypeError, and ValueError when boot is too long.
     """
 
-def serve(application: Callable[..., Any], worker: int, thread: int, limit: int = 0) -> int:
+def serve(application: Callable[..., Any], worker: int, thread: int, limit: int = 0, seconds: float = -1) -> int:
     """Claim and serve requests in this thread; return how many were served.
 
-    Returns when stop() was called (what was started is finished first) or, with a limit, after so many requests.
+    Returns when stop() was called (what was started is finished first), with a limit after so many requests, and when
+    seconds (if not negative) have passed and no request is there.
     While it waits, it runs signal handlers if this is the main thread; what they raise comes out of here after the
     request at hand was cut and closed. What the application raises never does, SystemExit and KeyboardInterrupt
     included: it is reported, the client gets 500 (or a cut reply), and the worker lives on.
@@ -100,3 +102,34 @@ def after_fork(worker: int, /) -> None:
 
     Raises ValueError when the segment has no such worker, RuntimeError while a thread serves.
     """
+
+class Gateway:
+    """The worker's side of a front that this process has started for itself.
+
+    Its methods are the functions of the module, about its own segment; the segment is let go with the object, which
+    serve() keeps.
+    """
+
+    def attach(self, segment: int, spool: int, ports: Sequence[int], sockets: Sequence[int]) -> None: ...
+    def configure(
+        self,
+        environs: Sequence[dict[str, object]],
+        report: _Report,
+        file_wrapper: type | None = None,
+        boot: str = "",
+    ) -> None: ...
+    def serve(
+        self, application: Callable[..., Any], worker: int, thread: int, limit: int = 0, seconds: float = -1
+    ) -> int: ...
+    def running(self, slot: int, filling: int) -> int: ...
+    def interrupt(self, slot: int, filling: int, exception: type[BaseException]) -> bool: ...
+    def stop(self) -> None: ...
+    def resume(self, worker: int, /) -> None:
+        """Forget an earlier stop(), and say which process the worker is: after_fork() of the module."""
+
+    def abandon(self) -> None:
+        """Abandon every request that is being served, as the front does: for when the front is gone.
+
+        write() raises BrokenPipeError from then on, reading a streamed body ConnectionResetError, and no thread waits
+        for room any more.
+        """

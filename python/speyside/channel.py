@@ -87,6 +87,11 @@ class Channel:
         fields = json.loads(data)
         return Order(str(fields.pop("type", "")), fields, descriptors)
 
+    def hang_up(self) -> None:
+        """End it, also where a child of this process has inherited our end."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close our end."""
         self._socket.close()

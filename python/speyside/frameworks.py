@@ -2,7 +2,7 @@
 
 Most callers need take_over. Flask's app.run() ends in werkzeug's run_simple, which is replaced when it is
 imported; nothing is imported on behalf of a script that does not. Bottle and others go through wsgiref, which
-simple_server.py replaces.
+script_server.py replaces.
 """
 
 from __future__ import annotations

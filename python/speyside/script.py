@@ -18,7 +18,7 @@ from importlib.machinery import SourceFileLoader
 from types import FrameType, ModuleType
 from typing import Any
 
-from speyside import _faults, frameworks, loader, report, simple_server, worker
+from speyside import _faults, frameworks, loader, report, script_server, worker
 from speyside.failure import Failure, summary, trimmed
 from speyside.loader import Application
 from speyside.zygote import Zygote
@@ -46,7 +46,7 @@ class Script:
     def run(self) -> int:
         """Run the script to its end and return its exit status; raise Failure when it fails before it has served."""
         self._handle_signals()
-        simple_server.take_over(self)
+        script_server.take_over(self)
         frameworks.take_over(self._record)
         status = self._execute()
         self._over = True

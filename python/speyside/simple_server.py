@@ -1,217 +1,193 @@
-"""wsgiref.simple_server as a script sees it: the same names, served by Speyside.
+"""wsgiref.simple_server, with Speyside as the server: make_server, WSGIServer, WSGIRequestHandler and demo_app.
 
-Most callers need take_over, before the script runs. make_server, WSGIServer and WSGIRequestHandler have wsgiref's
-interface, and may be subclassed; what a subclass overrides in order to speak HTTP itself is never called, and one note
-says so. The module refuses nothing that wsgiref allows except more than one address, and TLS on the socket.
+Most callers need make_server. The application runs in this process, in the thread that calls serve_forever() (or in as
+many as `threads` says), so what it changes is seen here; HTTP is the business of a front of its own (front.py). What a
+subclass overrides in order to speak HTTP itself is never called, and a warning says so.
+
+In a script that is run as `speyside FILE.py`, script_server.py stands in the place of this module.
 """
 
 from __future__ import annotations
 
-import socket
-import sys
-import wsgiref
+import contextlib
+import socketserver
+import threading
+import warnings
+import weakref
+import wsgiref.simple_server
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from types import MappingProxyType
+from typing import Any
+from wsgiref.simple_server import ServerHandler, demo_app
 
-from speyside import report
+from speyside.api import Value, arguments
+from speyside.front import LAST_PATIENCE, Front, spelled
 from speyside.loader import Application
 
-__all__ = ["WSGIRequestHandler", "WSGIServer", "demo_app", "make_server"]
-__version__ = "0.2"
-server_version = "WSGIServer/" + __version__
-sys_version = f"{sys.implementation.name}/{sys.version.split()[0]}"
-software_version = server_version + " " + sys_version
+__all__ = ["ServerHandler", "WSGIRequestHandler", "WSGIServer", "demo_app", "make_server"]
+THREADS_OF_MIXIN = 16  # of a server with socketserver.ThreadingMixIn, which has one for each connection elsewhere
+USUAL: dict[str, Value] = {
+    "loops": 1,
+    "control_socket": "off",
+    "loglevel": "error",
+    "graceful_timeout": 5,
+    "timeout": 0,
+}
+HARMLESS = {"setup_environ", "server_bind", "server_activate", "server_close", "get_app", "set_app", "service_actions"}
+HARMLESS |= {"handle_timeout", "serve_forever", "shutdown", "handle_request", "fileno"}  # they are called as ever
+SILENT = {"log_message", "log_request", "log_error", "log_date_time_string", "version_string", "address_string"}
 
 
-class Stage(Protocol):
-    """Who listens and serves for a server."""
-
-    def listen(self, host: str, port: int) -> tuple[str, int]:
-        """Have the front listen."""
-
-    def serve(self, application: Application, extra: Mapping[str, object], limit: int = 0) -> None:
-        """Serve until told to stop."""
-
-    def shutdown(self) -> None:
-        """Make serve return."""
+class WSGIRequestHandler(wsgiref.simple_server.WSGIRequestHandler):
+    """Stands for the handler of wsgiref: none of its methods is ever called."""
 
 
-class Socket:
-    """What `server.socket` is: the front has the real one."""
+class WSGIServer(wsgiref.simple_server.WSGIServer):
+    """A server with wsgiref's interface. Its socket is a real one, on which the front accepts."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        self._address = address
+    request_queue_size = 2048
+    threads = 1  # that serve; with 1 it is the one that calls serve_forever()
+    settings: Mapping[str, Value] = MappingProxyType({})  # of the front, by their names
 
-    def getsockname(self) -> tuple[str, int]:
-        """Return where the front listens."""
-        return self._address
-
-    def fileno(self) -> int:
-        """Say that there is no descriptor here."""
-        return -1
-
-    def setsockopt(self, *args: object) -> None:
-        """Leave the socket's options to the front."""
-
-    def settimeout(self, value: float | None) -> None:
-        """Leave timeouts to the front."""
-
-    def close(self) -> None:
-        """Leave closing to the front."""
-
-
-class WSGIRequestHandler:
-    """Stands for the handler of wsgiref; its attributes may be set, and none of its methods is ever called."""
-
-    server_version = server_version
-    sys_version = sys_version
-    protocol_version = "HTTP/1.0"
-    default_request_version = "HTTP/0.9"
-    timeout: float | None = None
-    rbufsize = -1
-    wbufsize = 0
-
-    def __init__(self, request: object = None, client_address: Any = ("", 0), server: object = None) -> None:
-        self.request = request
-        self.client_address = client_address
-        self.server = server
-
-    def address_string(self) -> str:
-        """Return the client's address."""
-        return str(self.client_address[0])
-
-    def get_environ(self) -> dict[str, Any]:
-        """Return an empty environ."""
-        return {}
-
-    def get_stderr(self) -> Any:
-        """Return the stream of errors."""
-        return sys.stderr
-
-    def handle(self) -> None:
-        """Leave the request to Speyside."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - wsgiref's name
-        """Leave the log to Speyside."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave the log to Speyside."""
-
-    def log_error(self, format: str, *args: Any) -> None:  # noqa: A002 - wsgiref's name
-        """Leave the log to Speyside."""
-
-
-class WSGIServer:
-    """A server with wsgiref's interface. It listens and serves through the stage of the script."""
-
-    stage: ClassVar[Stage]
-    address_family = socket.AF_INET
-    socket_type = socket.SOCK_STREAM
-    request_queue_size = 5
-    allow_reuse_address = True
-    allow_reuse_port = False
-    timeout: float | None = None
-
-    def __init__(
-        self,
-        server_address: tuple[str, int],
-        RequestHandlerClass: Any = WSGIRequestHandler,  # noqa: N803 - wsgiref's name
-        bind_and_activate: bool = True,
-    ) -> None:
-        """Listen at the address, or where --bind says."""
-        self.server_address: tuple[str, int] = server_address
-        self.RequestHandlerClass = RequestHandlerClass
-        self.application: Application | None = None
-        self.base_environ: dict[str, Any] = {}
-        self.server_name, self.server_port = server_address[:2]
-        self.socket: Any = Socket(server_address)
-        if bind_and_activate:
-            self.server_bind()
-            self.server_activate()
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Bind and listen, as wsgiref's does."""
+        self._front: Front | None = None
+        self._shut = False  # shutdown was called, and no serve_forever has heard of it
+        self._turns = threading.RLock()
+        self._is_idle = threading.Condition(self._turns)
+        self._servers: set[int] = set()
+        if isinstance(self, socketserver.ThreadingMixIn):
+            self.threads = max(self.threads, THREADS_OF_MIXIN)
+        super().__init__(*args, **options)
 
     def server_bind(self) -> None:
-        """Have the front listen; from here on server_port is the real one."""
+        """Bind the socket; from here on server_port is the real one. The name of the host is not looked up."""
+        socketserver.TCPServer.server_bind(self)
         host, port = self.server_address[:2]
-        self.server_address = WSGIServer.stage.listen(host or "", int(port))
-        self.server_name, self.server_port = self.server_address
-        self.socket = Socket(self.server_address)
+        self.server_name, self.server_port = str(host), int(port)
         self.setup_environ()
-
-    def server_activate(self) -> None:
-        """Do nothing: the front listens."""
 
     def setup_environ(self) -> None:
         """Set up base_environ, to which a subclass may add."""
-        self.base_environ = {"SERVER_NAME": self.server_name, "SERVER_PORT": str(self.server_port), "SCRIPT_NAME": ""}
+        self.base_environ: dict[str, Any] = {
+            "SERVER_NAME": self.server_name,
+            "SERVER_PORT": str(self.server_port),
+            "SCRIPT_NAME": "",
+        }
         self._usual = dict(self.base_environ)
 
-    def get_app(self) -> Application | None:
-        """Return the application."""
-        return self.application
-
-    def set_app(self, application: Application | None) -> None:
-        """Set the application."""
-        self.application = application
-
     def serve_forever(self, poll_interval: float = 0.5) -> None:
-        """Serve until the front stops, or shutdown is called in another thread."""
-        self._serve(0)
+        """Serve until shutdown() in another thread, or Ctrl-C, which finishes the request at hand."""
+        front = self._begin()
+        try:
+            if type(self).service_actions is socketserver.BaseServer.service_actions:
+                self._take_turn(front, 0, -1)
+                return
+            while not self._shut:
+                self._take_turn(front, 0, poll_interval)
+                self.service_actions()
+        finally:
+            self._end(forever=True)
 
     def handle_request(self) -> None:
-        """Serve exactly one request."""
-        self._serve(1)
-
-    def _serve(self, limit: int) -> None:
-        if self.application is None:
-            raise RuntimeError("the server has no application: call set_app() first")
-        note_ignored(type(self), WSGIServer, {"setup_environ"})
-        if isinstance(self.RequestHandlerClass, type):
-            note_ignored(self.RequestHandlerClass, WSGIRequestHandler, set())
-        usual = getattr(self, "_usual", {})
-        extra = {name: value for name, value in self.base_environ.items() if usual.get(name) != value}
-        WSGIServer.stage.serve(self.application, extra, limit)
+        """Serve one request; call handle_timeout() when none comes within `timeout` seconds."""
+        limits = [limit for limit in (self.timeout, self.socket.gettimeout()) if limit is not None]
+        front = self._begin()
+        try:
+            served = self._take_turn(front, 1, min(limits, default=-1), heed=False)
+        finally:
+            self._end(forever=False)
+        if not served and limits:
+            self.handle_timeout()
 
     def shutdown(self) -> None:
-        """Make serve_forever return, and wait until it has."""
-        WSGIServer.stage.shutdown()
+        """Make serve_forever() return, and wait until it has."""
+        with self._turns:
+            self._shut = True
+            if self._front is not None:
+                self._front.pause()
+            others = self._servers - {threading.get_ident()}
+            self._is_idle.wait_for(lambda: not others & self._servers)
 
     def server_close(self) -> None:
-        """Do nothing: the front closes its own sockets."""
+        """Stop listening: end the front, which refuses what waits and sends what was answered."""
+        with self._turns:
+            front, self._front = self._front, None
+        if front is not None:
+            front.close()
+        super().server_close()
 
-    def fileno(self) -> int:
-        """Say that there is no descriptor here."""
-        return -1
+    def _begin(self) -> Front:
+        if self.application is None:
+            raise RuntimeError("the server has no application: call set_app() first")
+        _note_ignored(type(self), wsgiref.simple_server.WSGIServer, HARMLESS)
+        if isinstance(self.RequestHandlerClass, type):
+            _note_ignored(self.RequestHandlerClass, wsgiref.simple_server.WSGIRequestHandler, SILENT)
+        with self._turns:
+            if self._servers:
+                raise RuntimeError("the server is serving in another thread already")
+            self._servers.add(threading.get_ident())
+        try:
+            return self.start_front()
+        except BaseException:
+            self._end(forever=False)
+            raise
 
-    def service_actions(self) -> None:
-        """Stand for the hook of socketserver, which is never called."""
+    def _end(self, forever: bool) -> None:
+        with self._turns:
+            if forever:
+                self._shut = False
+            if self._front is not None and self._front.lost:
+                self._front.close()
+                self._front = None  # the next call starts another
+            self._servers.discard(threading.get_ident())
+            self._is_idle.notify_all()
 
-    def handle_timeout(self) -> None:
-        """Stand for the hook of socketserver, which is never called."""
+    def start_front(self) -> Front:
+        """Start the front, if there is none: connections are accepted, and wait. Serving does it by itself."""
+        with self._turns:
+            if self._front is None:
+                descriptor = self.socket.fileno()
+                if descriptor < 0:
+                    raise ValueError("the server is closed")
+                name = spelled(self.application)
+                fixed: dict[str, Value] = {"bind": f"fd://{descriptor}", "workers": 1, "threads": self.threads}
+                given = arguments({**USUAL, **self.settings, **fixed, "wsgi_app": name})
+                self._front = Front(given, [descriptor], self.threads, name)
+                weakref.finalize(self, self._front.close, LAST_PATIENCE)
+            return self._front
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stand for the hook of socketserver, which is never called."""
+    def _take_turn(self, front: Front, limit: int, seconds: float, heed: bool = True) -> int:
+        """Serve once; heed a shutdown() that came before."""
+        usual = getattr(self, "_usual", {})
+        extra = {name: value for name, value in self.base_environ.items() if usual.get(name) != value}
+        with self._turns:
+            if heed and self._shut:
+                return 0
+            front.resume()
+        application: Application | None = self.application
+        assert application is not None
+        if seconds >= 0 and not limit and front.threads > 1:
+            return self._take_turn_of_threads(front, application, extra, seconds)
+        return front.serve(application, extra, limit, seconds)
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Stand for the hook of socketserver, which is never called."""
-        return True
+    def _take_turn_of_threads(
+        self, front: Front, application: Application, extra: Mapping[str, object], seconds: float
+    ) -> int:
+        """Have service_actions() called by a thread beside those that serve."""
+        over = threading.Event()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Stand for the hook of socketserver, which is never called."""
+        def act() -> None:
+            while not over.wait(seconds):
+                self.service_actions()
 
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        """Stand for the hook of socketserver, which is never called."""
-
-    def shutdown_request(self, request: Any) -> None:
-        """Stand for the hook of socketserver, which is never called."""
-
-    def close_request(self, request: Any) -> None:
-        """Stand for the hook of socketserver, which is never called."""
-
-    def __enter__(self) -> WSGIServer:
-        return self
-
-    def __exit__(self, *args: object) -> None:
-        self.server_close()
+        beside = threading.Thread(target=act, name="speyside-service-actions", daemon=True)
+        beside.start()
+        try:
+            return front.serve(application, extra)
+        finally:
+            over.set()
+            beside.join()
 
 
 def make_server(
@@ -220,53 +196,44 @@ def make_server(
     app: Application,
     server_class: Any = WSGIServer,
     handler_class: Any = WSGIRequestHandler,
+    *,
+    threads: int = 1,
 ) -> Any:
-    """Make a server for app that listens at host and port."""
+    """Make a server for app that listens at host and port; port 0 lets the kernel choose.
+
+    With more than one of the threads, requests run on threads of their own, and serve_forever() waits for them.
+    """
     server = server_class((host, port), handler_class)
+    if threads != 1:
+        server.threads = _checked(threads)
     server.set_app(app)
     return server
 
 
-def demo_app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """Show the environ, as wsgiref's demo_app does."""
-    lines = ["Hello world!", ""] + [f"{name} = {value!r}" for name, value in sorted(environ.items())]
-    start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
-    return [("\n".join(lines) + "\n").encode("utf-8")]
+def _checked(threads: int) -> int:
+    if not 1 <= threads <= 1024:
+        raise ValueError(f"threads is {threads}: it must be from 1 to 1024")
+    return threads
 
 
-def note_ignored(own: type, base: type, allowed: set[str]) -> None:
-    """Say once which methods of a subclass will not be called, because Speyside does their work."""
+def _note_ignored(own: type, base: type, allowed: set[str]) -> None:
+    """Warn once of the methods of a subclass that will not be called, because Speyside does their work."""
     if vars(own).get("_noted_by_speyside"):
         return
-    ignored = [name for name in overridden(own, base) if name not in allowed]
+    ignored = [name for name in _overridden(own, base) if name not in allowed]
     if ignored:
-        told = {"class": own.__name__, "methods": ",".join(ignored)}
-        report.record("INFO", "methods of the script not used: Speyside does their work", **told)
-    if own is not base:
+        text = f"{own.__name__}.{', '.join(ignored)} will not be called: Speyside does its work"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+    with contextlib.suppress(TypeError, AttributeError):
         setattr(own, "_noted_by_speyside", True)  # noqa: B010 - the class is the user's
 
 
-def overridden(own: type, base: type) -> list[str]:
-    """Return the methods of base that a class of the script overrides."""
+def _overridden(own: type, base: type) -> list[str]:
+    """Return the methods of base that a class of the user's overrides."""
     found: set[str] = set()
     for kind in own.__mro__:
         if kind is base:
             break
-        if kind.__module__ not in ("socketserver", "http.server"):
+        if kind.__module__ not in ("socketserver", "http.server", __name__):
             found |= {name for name, value in vars(kind).items() if callable(value) and hasattr(base, name)}
     return sorted(name for name in found if not name.startswith("__"))
-
-
-def take_over(stage: Stage) -> None:
-    """Be wsgiref.simple_server from now on, for a script that is served on this stage."""
-    WSGIServer.stage = stage
-    sys.modules["wsgiref.simple_server"] = sys.modules[__name__]
-    wsgiref.__dict__["simple_server"] = sys.modules[__name__]
-
-
-def __getattr__(name: str) -> Any:
-    if name != "ServerHandler":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from wsgiref.handlers import SimpleHandler
-
-    return SimpleHandler

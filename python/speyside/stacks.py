@@ -13,11 +13,24 @@ import itertools
 import sys
 import traceback
 from types import FrameType
+from typing import Protocol
 
 from speyside import RequestTimeout, _gateway
 from speyside.failure import internal
 
 DUMP = 63  # internal/arbiter/stacks_linux.go
+
+
+class Gateway(Protocol):
+    """Who knows which thread serves what: that of this worker, or one of the several that a process may have."""
+
+    def running(self, slot: int, filling: int) -> int:
+        """Return the identifier of the thread."""
+
+    def interrupt(self, slot: int, filling: int, exception: type[BaseException]) -> bool:
+        """Raise an exception class in it."""
+
+
 DEEPEST = 100  # frames that are told, the innermost
 
 
@@ -29,11 +42,11 @@ def install(descriptor: int) -> None:
         faulthandler.register(DUMP, descriptor, all_threads=False, chain=False)
 
 
-def interrupt(slot: int, filling: int) -> str:
+def interrupt(slot: int, filling: int, gateway: Gateway = _gateway) -> str:
     """Raise RequestTimeout in the thread of a request; return where it stood, or "" when it was no longer at it."""
-    frame = sys._current_frames().get(_gateway.running(slot, filling))
+    frame = sys._current_frames().get(gateway.running(slot, filling))
     stack = _told(frame) if frame is not None else ""
-    return stack if _gateway.interrupt(slot, filling, RequestTimeout) else ""
+    return stack if gateway.interrupt(slot, filling, RequestTimeout) else ""
 
 
 def _told(frame: FrameType) -> str:
