@@ -113,8 +113,8 @@ func (s *Succession) Begin() error {
 		return err
 	}
 	s.current = g
+	g.Enter() // first: one that is loaded already is served as soon as it has started
 	g.Start()
-	g.Enter()
 	return nil
 }
 

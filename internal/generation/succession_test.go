@@ -50,7 +50,7 @@ func begin(t *testing.T, workers int) *stand {
 	if err := s.Begin(); err != nil {
 		t.Fatal(err)
 	}
-	s.expect("start 1, enter 1")
+	s.expect("enter 1, start 1")
 	return s
 }
 

@@ -30,6 +30,7 @@ PATIENCE = 6.0  # seconds that a front may take to end in order; its graceful_ti
 LAST_PATIENCE = 1.0  # the same when the process ends
 NOT_THE_FRONTS = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 WORKER = 0  # our number
+LOOKING = threading.Lock()  # sysconfig, which is asked, cannot be used by two threads at first
 
 
 class FrontLost(RuntimeError):
@@ -293,7 +294,9 @@ def program() -> str:
     """Return the path of the speyside program that belongs to this Python; raise FrontRefused when there is none."""
     from speyside.__main__ import places
 
-    for path in places():
+    with LOOKING:
+        found = places()
+    for path in found:
         if os.access(path, os.X_OK):
             return path
     raise FrontRefused(

@@ -255,3 +255,17 @@ def test_front_serves_nobody_but_its_parent(socket_of: str) -> None:
         done = subprocess.run(between, pass_fds=[theirs.fileno()], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1
     assert re.fullmatch(r"speyside: error: .* \[SPY0085\]\nspeyside: hint: .*\n", done.stderr), done.stderr
+
+
+def test_first_servers_of_a_process_may_start_in_several_threads_at_once(start: Any) -> None:
+    code = (
+        "import threading\nfrom speyside import testing\n"
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return []\n"
+        "begun = threading.Barrier(4)\n"
+        "def start():\n    begun.wait()\n    with testing.serve(app): print('started', flush=True)\n"
+        "threads = [threading.Thread(target=start) for _ in range(4)]\n"
+        "for one in threads: one.start()\nfor one in threads: one.join()"
+    )
+    process = start(code)
+    assert process.end() == 0
+    assert process.lines == ["started"] * 4, process.text
