@@ -376,6 +376,7 @@ logconfig_dict = {
     with hooked(tmp_path) as server:
         server.ready(2)
         server.get("/before")
+        until(lambda: "/before" in (tmp_path / "log").read_text(), "its line, which comes after the reply", PATIENCE)
         (tmp_path / "log").rename(tmp_path / "log.1")
         server.interrupt(SIGUSR1)
         until(lambda: (tmp_path / "log").exists(), "the new file", PATIENCE)
