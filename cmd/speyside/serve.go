@@ -32,9 +32,9 @@ func (c *call) serve(o config.Options) error {
 	if err != nil {
 		return err
 	}
-	configured, err := read(context.Background())
+	configured, err := unlessStopped(read)
 	switch {
-	case err != nil:
+	case err != nil, configured == nil:
 		return err
 	case configured.Print:
 		return c.show(configured)
@@ -55,11 +55,23 @@ func configCommand(c *call) error {
 	if err != nil {
 		return err
 	}
-	configured, err := read(context.Background())
-	if err != nil {
+	configured, err := unlessStopped(read)
+	if err != nil || configured == nil {
 		return err
 	}
 	return c.show(configured)
+}
+
+// unlessStopped reads the configuration, and returns nothing when a signal comes meanwhile: one that is written in Python may take its time, and ends
+// with the program.
+func unlessStopped(read func(context.Context) (*config.Config, error)) (*config.Config, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT, syscall.SIGHUP)
+	defer stop()
+	configured, err := read(ctx)
+	if ctx.Err() != nil {
+		return nil, configured.Close()
+	}
+	return configured, err
 }
 
 // configuration returns what reads the configuration, at the start and at each reload. The directory is the one that the program was started in, by

@@ -159,6 +159,9 @@ func (e *ReadingError) Error() string { return e.Err.Error() }
 // Unwrap returns the fault.
 func (e *ReadingError) Unwrap() error { return e.Err }
 
+// Raised is the traceback, for who tells of a reload.
+func (e *ReadingError) Raised() string { return e.Traceback }
+
 // died says why there is no answer.
 func (p *Python) died(ctx context.Context, r *Reading) error {
 	spelled := r.File + r.Module

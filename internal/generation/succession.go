@@ -291,8 +291,11 @@ func (s *Succession) refused(number int, err error) {
 	if f := fault.Of(err); f != nil {
 		s.outcome.Code = f.Code
 	}
+	var raised interface{ Raised() string } // by a configuration, before there is a load
 	if g := s.all[number]; g != nil {
 		s.outcome.Traceback = g.traceback
+	} else if errors.As(err, &raised) {
+		s.outcome.Traceback = raised.Raised()
 	}
 	s.options.Settled(s.outcome)
 	s.tell(number, s.outcome)

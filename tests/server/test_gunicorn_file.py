@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from signal import SIGHUP, SIGTTIN
 
-from harness import PATIENCE, Server, running, until
+from harness import PATIENCE, Server, program, running, until
 
 APP = """
 def app(environ, start_response):
@@ -58,6 +58,15 @@ def test_configuration_that_fails_at_a_reload_changes_nothing(tmp_path: Path) ->
         write(tmp_path, FIRST.replace("200", "4000"))
         reload(server, "generation took over")
         until(lambda: server.get(TARGET).status == 200, "the new limit", PATIENCE)
+
+
+def test_reload_command_shows_what_the_configuration_raised(tmp_path: Path) -> None:
+    write(tmp_path, FIRST)
+    with running("served:app", bind=(), workers=None, threads=None, cwd=tmp_path, provoked=True) as server:
+        write(tmp_path, FIRST + "workers = 1 / 0\n")
+        ended = program.end_of("reload", "--pid", str(server.front))
+        assert ended.code == 1 and "gunicorn.conf.py:6: ZeroDivisionError" in ended.stderr
+        assert "    workers = 1 / 0" in ended.stderr
 
 
 def test_what_executed_the_configuration_becomes_the_zygote(tmp_path: Path) -> None:
