@@ -52,7 +52,6 @@ type found struct {
 type mapper struct {
 	rows   table
 	env    func(string) string
-	ours   map[string]bool // the settings that there are
 	found  map[string]found
 	mapped Mapping
 	errs   []error
@@ -61,10 +60,7 @@ type mapper struct {
 // Map turns what was given, the first with precedence, into settings. The environment is asked for what gunicorn's own defaults depend
 // on. The error has everything that is wrong, each an occurrence of fault.SettingInvalid or fault.GunicornRefused: see [fault.Each].
 func Map(env func(string) string, given ...[]Value) (*Mapping, error) {
-	m := mapper{rows: byName(), env: env, ours: map[string]bool{}, found: map[string]found{}}
-	for _, s := range settings.Table() {
-		m.ours[s.Name] = true
-	}
+	m := mapper{rows: byName(), env: env, found: map[string]found{}}
 	m.mapped.Values = map[string]any{}
 	for i, values := range given {
 		m.mapped.Layers = append(m.mapped.Layers, settings.Layer{})
@@ -148,12 +144,6 @@ func (m *mapper) set(row *Row, f found) {
 	}
 	texts, note := row.texts(f.value)
 	if len(texts) == 0 && row.Name == "bind" {
-		return
-	}
-	if !m.ours[row.Ours[0]] {
-		if !row.isDefault(f.value) {
-			m.refuse(row, f, "leave it out: that is not there yet")
-		}
 		return
 	}
 	m.put(f.layer, row.Ours[0], f.given.Source, texts...)

@@ -247,6 +247,19 @@ func TestWhatIsIgnoredIsNoted(t *testing.T) {
 	}
 }
 
+func TestTablesNameEachOther(t *testing.T) {
+	rows := byName()
+	for _, ours := range settings.Table() {
+		if ours.Gunicorn == "" {
+			continue
+		}
+		row, known := rows[ours.Gunicorn]
+		if !known || !slices.Contains(row.Ours, ours.Name) {
+			t.Errorf("%s is %s in gunicorn, which becomes %v", ours.Name, ours.Gunicorn, row.Ours)
+		}
+	}
+}
+
 func TestPythonIsToldEveryValue(t *testing.T) {
 	m, err := Map(environment(), file("workers", `3`, "logconfig_dict", `{}`, "post_fork", "class"))
 	if err != nil {
@@ -284,6 +297,15 @@ func TestLoggersOfPythonHaveTheLinesForRequests(t *testing.T) {
 
 func TestEveryRowSaysWhatBecomesOfIt(t *testing.T) {
 	for _, row := range Table() {
+		for _, name := range row.Ours {
+			ours, known := settings.Named(name)
+			if !known {
+				t.Errorf("%s becomes %s, which is no setting", row.Name, name)
+			}
+			if row.Treatment == Same && (ours.Gunicorn != row.Name || name != row.Name) {
+				t.Errorf("%s is the same as %s, of which the table of settings says that gunicorn calls it %q", row.Name, name, ours.Gunicorn)
+			}
+		}
 		switch row.Treatment {
 		case Same, Mapped:
 			if len(row.Ours) == 0 && row.Why == "" {

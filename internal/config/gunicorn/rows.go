@@ -62,9 +62,9 @@ var sections = []section{
 		{Name: "spew", Flags: []string{"--spew"}, Action: SwitchOn, Kind: Switch, Default: "false",
 			Treatment: Refused, Why: "It traces every line of the server, which is no Python here: `python -m trace --trace` traces the application."},
 		{Name: "check_config", Flags: []string{"--check-config"}, Action: SwitchOn, Kind: Switch, Default: "false",
-			Treatment: Mapped, Ours: []string{"check_config"}},
+			Treatment: Same, Why: "It loads the application, too, and serves nothing."},
 		{Name: "print_config", Flags: []string{"--print-config"}, Action: SwitchOn, Kind: Switch, Default: "false",
-			Treatment: Mapped, Why: "`speyside config` prints every setting with where it came from."},
+			Treatment: Same, Why: "Each setting is shown with where it comes from."},
 	}},
 	{"Server Mechanics", []Row{
 		{Name: "preload_app", Flags: []string{"--preload"}, Action: SwitchOn, Kind: Switch, Default: "false",
