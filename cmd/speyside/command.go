@@ -26,10 +26,12 @@ var errCommandHelp = errors.New("the command's help is wanted")
 type command struct {
 	name      string
 	group     group
-	summary   string // lower-case, without a full stop
-	arguments string // what follows its name in the usage
-	about     string // more for its help: lines of at most 80 columns
+	summary   string          // lower-case, without a full stop
+	arguments string          // what follows its name in the usage
+	about     string          // more for its help: lines of at most 80 columns
+	words     func() []string // what its argument can be, for completion; nil: anything
 
+	foreign  func() []offered            // the flags that it reads itself, for completion
 	settings bool                        // it takes the flags of the server
 	own      func(*pflag.FlagSet) action // declares the flags; what it returns does the work
 	raw      func(*call) error           // reads the arguments itself, --help too where settings is not set
@@ -66,7 +68,7 @@ func commands() []command {
 		{name: "serve", group: groupServing, summary: "serve an application; what speyside does where no command is named", arguments: "[flags] APP",
 			settings: true, raw: serveCommand},
 		{name: "gunicorn", group: groupServing, summary: "serve as gunicorn would with the same arguments", arguments: "[flags] [APP]",
-			about: gunicorn.Help(), raw: gunicornCommand},
+			about: gunicorn.Help(), foreign: gunicornFlags, raw: gunicornCommand},
 		{name: "config", group: groupServing, summary: "show every effective value and where it comes from", arguments: "[flags] APP",
 			settings: true, raw: configCommand},
 		{name: "status", group: groupRunning, summary: "show what a server is doing now",
@@ -75,7 +77,10 @@ func commands() []command {
 		{name: "scale", group: groupRunning, summary: "have a server run that many workers from now on", arguments: "WORKERS",
 			own: onServers(scale, "", "", "WORKERS")},
 		{name: "stop", group: groupRunning, summary: "have a server finish what it accepted and end", own: onServers(stop, "now", "end at once", "")},
-		{name: "help", group: groupOthers, summary: "show what a command does, and its flags", arguments: "[COMMAND]", raw: helpCommand},
+		{name: "completion", group: groupOthers, summary: "print what has a shell complete commands, flags and their values", arguments: "bash|zsh|fish",
+			about: completionAbout, words: shells, raw: completionCommand},
+		{name: "man", group: groupOthers, summary: "print the manual page; speyside man | man -l - shows it", raw: manCommand},
+		{name: "help", group: groupOthers, words: commandNames, summary: "show what a command does, and its flags", arguments: "[COMMAND]", raw: helpCommand},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"speyside.dev/speyside/internal/control"
+	"speyside.dev/speyside/internal/settings"
 )
 
 func TestCommandIsOneOnlyAsTheFirstArgument(t *testing.T) {
@@ -109,6 +110,25 @@ func TestAgesAndSizesAreReadable(t *testing.T) {
 	for bytes, want := range map[int64]string{0: "-", 1 << 20: "1.0 MB", 3 << 29: "1.50 GB"} {
 		if got := size(bytes); got != want {
 			t.Errorf("%d bytes are %q instead of %q", bytes, got, want)
+		}
+	}
+}
+
+func TestManualHasEveryCommandAndSetting(t *testing.T) {
+	page := manual()
+	for _, c := range commands() {
+		if !strings.Contains(page, "\n.B "+c.name) {
+			t.Errorf("the manual page lacks %s", c.name)
+		}
+	}
+	for _, s := range settings.Table() {
+		if flag := strings.ReplaceAll(s.FlagName(), "-", `\-`); !s.Positional && !strings.Contains(page, `\fB\-\-`+flag+`\fR`) {
+			t.Errorf("the manual page lacks --%s", s.FlagName())
+		}
+	}
+	for _, line := range strings.Split(page, "\n") {
+		if strings.HasPrefix(line, "'") || strings.Contains(line, "`") {
+			t.Errorf("a line of the manual page is malformed: %s", line)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,19 @@ const (
 	helpIndent = 28
 )
 
+// Order is a flag that is no setting: it asks for something else than a server, and takes no value.
+type Order struct{ Short, Name, Says string }
+
+// Orders returns them, in the order of --help.
+func Orders() []Order {
+	return []Order{
+		{"h", "help", "show this help"},
+		{"v", "version", "show the version"},
+		{"", "check-config", "say everything that is wrong with the configuration, load the application, and end"},
+		{"", "print-config", "show every effective value and where it comes from, and end"},
+	}
+}
+
 // Help returns what --help says of the flags, in lines of at most 80 columns.
 func Help() string {
 	var b strings.Builder
@@ -17,15 +31,18 @@ func Help() string {
 		fmt.Fprintf(&b, "\n%s:\n", section)
 		for i := range table {
 			if table[i].Section == section {
-				WriteHelp(&b, table[i].helpName(), table[i].helpText())
+				WriteHelp(&b, table[i].helpName(), table[i].HelpText())
 			}
 		}
 	}
 	b.WriteString("\nOther:\n")
-	WriteHelp(&b, "  -h, --help", "show this help")
-	WriteHelp(&b, "  -v, --version", "show the version")
-	WriteHelp(&b, "      --check-config", "say everything that is wrong with the configuration, load the application, and end")
-	WriteHelp(&b, "      --print-config", "show every effective value and where it comes from, and end")
+	for _, o := range Orders() {
+		short := "    "
+		if o.Short != "" {
+			short = "-" + o.Short + ", "
+		}
+		WriteHelp(&b, "  "+short+"--"+o.Name, o.Says)
+	}
 	b.WriteString("\nEach flag is also an environment variable: SPEYSIDE_WORKERS=2 is --workers 2.\n" +
 		"Times are seconds, or such as 1m30s.\n")
 	return b.String()
@@ -41,7 +58,19 @@ func (s *Setting) helpName() string {
 	return fmt.Sprintf("      --%s %s", s.FlagName(), s.Meta)
 }
 
-func (s *Setting) helpText() string {
+// Words are the values that the setting can have, where they are words; a switch is on or off.
+func (s *Setting) Words() []string {
+	switch {
+	case s.Type == Bool:
+		return []string{"on", "off"}
+	case s.Type == Level:
+		return slices.Clone(levelNames)
+	}
+	return slices.Clone(s.Check.Words)
+}
+
+// HelpText is what --help says of the setting.
+func (s *Setting) HelpText() string {
 	text := strings.ToLower(s.Summary()[:1]) + s.Summary()[1:]
 	if strings.HasPrefix(s.Summary(), "Python") || strings.HasPrefix(s.Summary(), "Unix") {
 		text = s.Summary()

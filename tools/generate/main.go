@@ -13,6 +13,7 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // output is one generated file: where it lies in the tree, and what it should contain.
@@ -33,6 +34,8 @@ var outputs = []output{
 	{"docs/settings.md", makeSettingsDoc},
 	{"docs/speyside.schema.json", makeSchema},
 	{"docs/errors.md", makeErrorsDoc},
+	{"docs/exit-codes.md", makeExitsDoc},
+	{"docs/speyside.1", makeManual},
 	{"docs/metrics.md", makeMetricsDoc},
 	{"docs/migrating-uwsgi.md", makeUWSGIDoc("docs/migrating-uwsgi.md")},
 	{"docs/lifecycle.md", makeLifeDoc("docs/lifecycle.md")},
@@ -84,7 +87,11 @@ func run(root string, check bool) ([]string, error) {
 		return nil, nil
 	}
 	untested, err := checkSettings(root)
-	return append(complaints, untested...), err
+	if err != nil {
+		return nil, err
+	}
+	unshown, err := checkExits(root)
+	return slices.Concat(complaints, untested, unshown), err
 }
 
 func readLayout(root string) (*layout, error) {

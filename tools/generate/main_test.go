@@ -88,3 +88,22 @@ func TestReferencesNameEveryEntry(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckWantsAScriptForEveryExitCode(t *testing.T) {
+	root := newTree(t)
+	write(t, root, "tests/script/one.txt", "exits 0 speyside\nexits 1 speyside\nends web 3\nexits 4 x\n# exits 2 is not one\n")
+	complaints, err := checkExits(root)
+	if err != nil || len(complaints) != 1 || !strings.Contains(complaints[0], "exit code 2 is shown by no script") {
+		t.Errorf("one is not shown: %v, %v", complaints, err)
+	}
+	write(t, root, "tests/script/two.txt", "exits 2 speyside\nends web 99\n")
+	if complaints, _ = checkExits(root); len(complaints) != 1 || !strings.Contains(complaints[0], "exit code 99, which is not in the table") {
+		t.Errorf("one is not in the table: %v", complaints)
+	}
+	doc, _ := makeExitsDoc("")
+	for _, f := range fault.All() {
+		if f.Exit != 0 && !strings.Contains(string(doc), "errors.md#"+strings.ToLower(f.Code)+")") {
+			t.Errorf("docs/exit-codes.md lacks %s", f.Code)
+		}
+	}
+}
