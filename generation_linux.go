@@ -90,6 +90,7 @@ func (l *load) options() arbiter.Options {
 	r, s, a := l.server, l.settings, l.settings.Apps[0]
 	return arbiter.Options{
 		Generation: l.number, Occasion: l.occasion(), WorkersBefore: int(r.told.Swap(int32(r.workers()))),
+		Age:    func() int { return int(r.ages.Add(1)) },
 		Ending: func() bool { return r.generations.Current() == l.number }, Interrupted: r.interrupted.Load,
 		Caller: r.callerOptions(), App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PasteGlobal: a.PasteGlobal, PythonPath: a.PythonPath, Env: a.RawEnv, Identity: r.identity.told(),
 		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, Reload: r.Reload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith(s)), Threads: r.threads(s),

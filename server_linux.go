@@ -60,6 +60,7 @@ type Server struct {
 
 	scaled      atomic.Int32           // how many workers there should be
 	chosen      atomic.Pointer[string] // why the interpreter of the newest generation is the one
+	ages        atomic.Int32           // how many workers there have been
 	told        atomic.Int32           // how many workers the newest generation was told that there will be; 0 before the first
 	interrupted atomic.Bool            // INT, rather than TERM, has ended it
 	alone       atomic.Bool            // the application is a script that serves in its own process

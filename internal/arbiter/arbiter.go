@@ -84,6 +84,8 @@ type Options struct {
 	Relay          []*os.File // a socket for records and a pipe for lines, when what Python writes to the log is not for standard error
 	Capture        bool       // what the application prints goes to the pipe
 
+	// Age returns how many workers there have been in all generations, the one that is about to be spawned among them.
+	Age func() int
 	// Ending reports that the server ends with this generation; Interrupted that it was interrupted, rather than told to end.
 	Ending, Interrupted func() bool
 	// Listen answers a script's make_server. It may take its time, and is asked again when the script is run again.

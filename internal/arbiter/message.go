@@ -72,6 +72,7 @@ type spawnWorker struct {
 	Type      string     `json:"type"`
 	Worker    int        `json:"worker"`
 	Listeners []Listener `json:"listeners"`
+	Age       int        `json:"age,omitempty"`
 }
 
 type interruptRequest struct {

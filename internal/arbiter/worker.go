@@ -110,7 +110,11 @@ func (a *Arbiter) spawn(z *zygote, number int) {
 	w := &worker{number: number, zygote: z, control: ours, stacks: stacks, heard: make(chan struct{}), death: death{status: unknownStatus}}
 	a.places[number].worker = w
 	go a.hear(w)
-	a.order(z, spawnWorker{Type: "SpawnWorker", Worker: number, Listeners: a.options.Listeners()}, theirs, dumps)
+	order := spawnWorker{Type: "SpawnWorker", Worker: number, Listeners: a.options.Listeners()}
+	if a.options.Age != nil {
+		order.Age = a.options.Age()
+	}
+	a.order(z, order, theirs, dumps)
 	a.after(spawnTimeout, func() { a.spawnLate(w) })
 }
 

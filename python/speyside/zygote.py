@@ -144,7 +144,7 @@ class Zygote:
         facade: Facade | None = None
         try:
             if self.master is not None:
-                facade = self.master.before_fork()
+                facade = self.master.before_fork(order.number("age"))
             pid = os.fork()
         except OSError as error:
             order.close()

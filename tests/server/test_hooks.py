@@ -167,7 +167,7 @@ def test_reload_and_a_dead_worker(tmp_path: Path) -> None:
         reloaded = notes(tmp_path)[before:]
         new = reloaded[0].pid
         assert names([note for note in reloaded if note.pid == new])[:4] == [
-            "nworkers_changed 2 2", "on_reload", "pre_fork 1 [booting]", "pre_fork 2 [booting]",
+            "nworkers_changed 2 2", "on_reload", "pre_fork 4 [booting]", "pre_fork 5 [booting]",
         ]  # fmt: skip
         assert {note.pid for note in reloaded if note.hook == "child_exit"} == {old}
         assert not [note for note in reloaded if note.hook in ("on_exit", "on_starting", "when_ready")]

@@ -62,9 +62,9 @@ class Master:
         before, self.server.num_workers = self.server.num_workers, workers
         self.hooks.tell("nworkers_changed", _faults.HOOK_FAILED, self.server, workers, before)
 
-    def before_fork(self) -> Worker:
-        """Return the worker that is about to be forked; raise Failure."""
-        self.server.worker_age += 1
+    def before_fork(self, age: int) -> Worker:
+        """Return the worker that is about to be forked, the age-th of the server; raise Failure."""
+        self.server.worker_age = age
         made = Worker(self.server)
         self.hooks.call("pre_fork", _faults.HOOK_FAILED, self.server, made)
         return made

@@ -1,0 +1,1 @@
+"""Configurations of gunicorn as people have them, under gunicorn and under Speyside."""
