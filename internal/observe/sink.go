@@ -87,8 +87,16 @@ func (s *Sink) open() error {
 }
 
 // OpenLog opens a file for lines at its end, and makes it if need be. A pipe is opened for reading, too: then it does not matter
-// whether somebody reads it now.
+// whether somebody reads it now. The standard streams under their names in /dev are those that this process has, which
+// nobody could open anew when they are sockets or another user's.
 func OpenLog(path string) (*os.File, error) {
+	if stream, is := map[string]uintptr{"/dev/stdout": 1, "/dev/stderr": 2}[path]; is {
+		copied, err := unix.FcntlInt(stream, unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+		return os.NewFile(uintptr(copied), path), nil
+	}
 	flags := os.O_WRONLY
 	if info, err := os.Stat(path); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
 		flags = os.O_RDWR | unix.O_NONBLOCK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -12,14 +13,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from signal import SIGKILL, SIGQUIT, SIGUSR1
+from signal import SIGHUP, SIGKILL, SIGQUIT, SIGUSR1
 from typing import Any
 
 import pytest
 from frameworks import servers
 from harness.client import request
 
-from harness import PATIENCE, TESTS, Client, Gate, Server, end_of, running, until
+from harness import PATIENCE, TESTS, Client, Gate, Server, end_of, program, running, until
 
 EVIL = 'a" 200 1 \\" b\\\t\xe9\xff'
 
@@ -410,3 +411,31 @@ def quiet(descriptor: int) -> bool:
 def test_what_cannot_be_is_refused(arguments: list[str], says: str) -> None:
     ended = end_of("apps.corpus", "--bind=127.0.0.1:0", *arguments)
     assert ended.code == 1 and re.search(says, ended.stderr), ended.stderr
+
+
+def test_standard_output_may_be_a_socket_as_under_systemd() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(PATIENCE)
+        arguments = [program.find(), "apps.corpus", "--bind=127.0.0.1:0", "--workers=1", "--access-logfile=/dev/stdout"]
+        process = subprocess.Popen(arguments, cwd=TESTS, stdout=theirs, stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            assert process.stderr is not None
+            said = b""
+            while not (url := re.search(rb"http://127\.0\.0\.1:(\d+)", said)):
+                said += process.stderr.readline()
+            with Client(("127.0.0.1", int(url[1])), PATIENCE) as client:
+                assert client.get("/reply?body=x").status == 200
+            assert b'"GET /reply?body=x HTTP/1.1" 200 1 ' in ours.recv(1 << 16)
+        finally:
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
+
+
+def test_generation_is_that_which_served(tmp_path: Path) -> None:
+    with logging("apps.corpus", tmp_path, "json") as (server, log):
+        server.get("/reply?1")
+        server.interrupt(SIGHUP)
+        server.log("generation took over generation=2")
+        server.get("/reply?2")
+        assert [(record["query"], record["generation"]) for record in records(log, 2)] == [("1", 1), ("2", 2)]
