@@ -22,6 +22,7 @@ type toLoad struct {
 	PasteGlobal []string          `json:"paste_global"`
 	PythonPath  []string          `json:"pythonpath"`
 	Env         map[string]string `json:"env"`
+	UWSGI       json.RawMessage   `json:"uwsgi,omitempty"`
 }
 
 // notLoaded is why it could not.
@@ -31,20 +32,20 @@ type notLoaded struct{ Code, Text, Hint, Traceback string }
 // standard output, the traceback of one that cannot be loaded to standard error. The error is a [fault.Error]. A script is compiled and not run.
 func Check(c *config.Config) error {
 	for _, app := range c.Settings.Apps {
-		if err := check(app); err != nil {
+		if err := check(app, c.UWSGI); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func check(app *settings.App) error {
+func check(app *settings.App, uwsgi json.RawMessage) error {
 	python, err := interpreter.Find(interpreter.Wanted{Python: app.Python, Venv: app.Venv, Dir: app.Chdir, Program: program(os.Args[0]),
 		Version: settings.Version, Env: os.Getenv})
 	if err != nil {
 		return err
 	}
-	order, err := json.Marshal(toLoad{App: app.WSGIApp, Script: isScript(app.WSGIApp), Chdir: app.Chdir, PasteGlobal: append([]string{}, app.PasteGlobal...), PythonPath: append([]string{}, app.PythonPath...), Env: map[string]string{}})
+	order, err := json.Marshal(toLoad{UWSGI: uwsgi, App: app.WSGIApp, Script: isScript(app.WSGIApp), Chdir: app.Chdir, PasteGlobal: append([]string{}, app.PasteGlobal...), PythonPath: append([]string{}, app.PythonPath...), Env: map[string]string{}})
 	if err != nil {
 		return fmt.Errorf("telling Python what to load: %w", err)
 	}

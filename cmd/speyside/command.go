@@ -71,6 +71,7 @@ func commands() []command {
 			about: gunicorn.Help(), foreign: gunicornFlags, raw: gunicornCommand},
 		{name: "config", group: groupServing, summary: "show every effective value and where it comes from", arguments: "[flags] APP",
 			settings: true, raw: configCommand},
+		{name: "import", group: groupServing, summary: "write the configuration of uWSGI or gunicorn as a speyside.toml", arguments: "FILE", own: importCommand},
 		{name: "status", group: groupRunning, summary: "show what a server is doing now",
 			own: onServers(status, "json", "one JSON object for each server, a line each", "")},
 		{name: "reload", group: groupRunning, summary: "load the application again, and tell what became of it", own: onServers(reload, "", "", "")},

@@ -39,6 +39,7 @@ type Options struct {
 	Environ []string                 // the same, NAME=VALUE, to find what is no setting's
 	Dir     string                   // where the program was started; relative paths of files start there
 
+	Unnamed  bool // a file that names no application is no error
 	Gunicorn bool // Args are those of gunicorn
 	// Execute executes a configuration that is written in Python. The context ends when its result is wanted no more.
 	Execute func(context.Context, *Execution) (*Executed, error)
@@ -57,8 +58,9 @@ type Config struct {
 	File     string          // that counts, as it is called in messages; empty: none
 	Found    *discover.Found // the application, when nobody has named it
 	Notes    []Note
-	Check    bool // nothing is to be served: the configuration was to be checked
-	Print    bool // nothing is to be served: the configuration is to be shown
+	Kept     []string // what a uwsgi.ini has that no setting can say: file, line and option
+	Check    bool     // nothing is to be served: the configuration was to be checked
+	Print    bool     // nothing is to be served: the configuration is to be shown
 
 	Execution *Execution      // of the file, where it is written in Python
 	Executed  *Executed       // what came of it

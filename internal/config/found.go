@@ -23,6 +23,13 @@ func (c *Config) complete(o Options, sources *settings.Sources) error {
 		return err
 	}
 	dir := projectDir(o.Dir, sources)
+	if which == "" && o.Unnamed {
+		defaults := settings.Layer{}
+		maps.Copy(defaults, sources.Defaults)
+		sources.Defaults = defaults
+		defaults["wsgi_app"] = settings.Given{Texts: []string{placeholder}, Source: unnamed}
+		return nil
+	}
 	if which == "" {
 		if c.Found, err = discover.Find(discover.Options{Files: os.DirFS(dir), Dir: dir, Env: environment(o.Env, sources), Shallow: isNoProject(dir), Args: o.Args}); err != nil {
 			return err

@@ -59,15 +59,21 @@ func (c *Config) readUWSGI(o *Options, w *written, named string) error {
 		c.Notes = append(c.Notes, Note{Text: "option without effect", Warn: true,
 			Fields: []any{"option", note.Option.Name, "file", note.Option.Where.String(), "instead", note.Says}})
 	}
+	for _, o := range mapped.Kept {
+		c.Kept = append(c.Kept, o.Where.String()+": "+o.Name+" = "+o.Value)
+	}
 	c.warnOfVariables(o.Environ)
 	if c.UWSGI, err = json.Marshal(mapped.Payload); err != nil {
 		return fault.New(fault.ConfigurationMalformed, "%s: %w", named, err)
 	}
-	c.Settings, err = settings.Resolve(settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir, Files: []settings.Layer{mapped.Given},
-		Defaults: mapped.Defaults})
-	if unmapped != nil && fault.Of(err) == fault.Usage {
-		err = nil // what names the application may be what is wrong
+	sources := settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir, Files: []settings.Layer{mapped.Given}, Defaults: mapped.Defaults}
+	if unmapped != nil {
+		o.Unnamed = true // what names the application may be what is wrong
 	}
+	if err := c.complete(*o, &sources); err != nil {
+		return errors.Join(unmapped, err)
+	}
+	c.Settings, err = settings.Resolve(sources)
 	return errors.Join(unmapped, err)
 }
 

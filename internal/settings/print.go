@@ -13,21 +13,28 @@ import (
 
 // Print writes every effective value with its source, as a speyside.toml that has the same effect.
 func (s *Settings) Print(w io.Writer) error {
+	return s.printAll(w, true)
+}
+
+// PrintGiven is Print without what nobody has given: those values are Speyside's defaults.
+func (s *Settings) PrintGiven(w io.Writer) error { return s.printAll(w, false) }
+
+func (s *Settings) printAll(w io.Writer, defaults bool) error {
 	var b strings.Builder
-	s.print(&b, nil)
+	s.print(&b, nil, defaults)
 	for _, app := range s.Apps {
 		b.WriteString("\n[app]\n")
-		s.print(&b, app)
+		s.print(&b, app, defaults)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // print writes the settings of the server, or those of an application.
-func (s *Settings) print(b *strings.Builder, app *App) {
+func (s *Settings) print(b *strings.Builder, app *App, defaults bool) {
 	for i := range table {
 		setting := &table[i]
-		if setting.OfApp() != (app != nil) {
+		if setting.OfApp() != (app != nil) || !defaults && (!s.Given(setting.Name) || setting.NamesFile()) {
 			continue
 		}
 		line := setting.Name + " = " + setting.toml(s, app)

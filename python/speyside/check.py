@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from speyside import _faults, loader
+from speyside import _faults, loader, uwsgi
 from speyside.failure import Failure, summary
 
 ANSWER = 3
@@ -23,6 +23,9 @@ def check(order: dict[str, Any]) -> None:
     app = order["app"]
     if not order["script"]:
         loader.prepare_path(order["pythonpath"], order["chdir"])
+        support = uwsgi.begin(order.get("uwsgi"), os.memfd_create("locks"), 1, 1)
+        if support is not None:
+            support.prepare()
         loader.load(app, order["paste_global"])
         return
     loader.prepare_path(order["pythonpath"], order["chdir"], app)

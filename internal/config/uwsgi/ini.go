@@ -208,8 +208,7 @@ func (r *reader) add(o Option) {
 	if name, value, ok := strings.Cut(o.Value, "="); ok && isSet(o.Name) {
 		r.add(Option{Name: strings.Trim(name, blank), Value: strings.Trim(value, blank), Where: o.Where})
 	}
-	switch o.Name {
-	case "ini", "include", "inherit", "config":
+	if isInclude(o.Name) {
 		path, section := splitSection(r.expand(o.Value, o.Where), r.last)
 		if strings.Contains(path, "://") {
 			r.wrong(o.Where, "%s is read from files alone, not from %s", o.Name, shown(path)).Hint = "put what it says into a file."
@@ -217,6 +216,11 @@ func (r *reader) add(o Option) {
 		}
 		r.include(path, section, o.Where)
 	}
+}
+
+// isInclude reports whether an option names another file.
+func isInclude(name string) bool {
+	return name == "ini" || name == "include" || name == "inherit" || name == "config"
 }
 
 // shown is text of a file as it may stand in a message.

@@ -23,7 +23,8 @@ type Config struct {
 	Given    settings.Layer // what the file says
 	Defaults settings.Layer // uWSGI's, where an application can tell
 	Notes    []Note
-	Payload  Payload // for the workers
+	Kept     []Option // what the workers do while the file is in use, and no setting can say
+	Payload  Payload  // for the workers
 }
 
 // Payload is what the workers are told of the file, as JSON.
@@ -50,6 +51,7 @@ type Static struct {
 
 // mapping is a file while its options are looked at.
 type mapping struct {
+	kept    []Option
 	file    *File
 	world   World
 	strict  bool
@@ -91,7 +93,7 @@ func (f *File) Map(world World) (*Config, error) {
 		m.option(rowOf(rows, o.Name), o)
 	}
 	m.finish()
-	return &Config{Given: m.given, Defaults: m.defaults(), Notes: m.notes, Payload: m.payload}, errors.Join(m.wrong...)
+	return &Config{Given: m.given, Defaults: m.defaults(), Notes: m.notes, Kept: m.kept, Payload: m.payload}, errors.Join(m.wrong...)
 }
 
 // rowOf finds the row of a name, that of the longest beginning where it has none of its own.
@@ -123,6 +125,9 @@ func (m *mapping) option(row *Row, o Option) {
 		m.note(o, row.Says)
 	case row.apply != nil && m.filled(o):
 		row.apply(m, o)
+		if row.Treatment == Module && !isSet(o.Name) && !isInclude(o.Name) && o.Name != "strict" {
+			m.kept = append(m.kept, o)
+		}
 	}
 }
 

@@ -102,7 +102,7 @@ func refusedRows() []Row {
 		says("use uid and gid: there is no process of another user for the router", "http-uid http-gid immediate-uid immediate-gid"),
 		says("rules may refuse or change requests: put them into the proxy in front or into the application", "route* final-route* error-route* response-route*"),
 		says("one server serves one application: start each with its own file, as a unit of its own", "emperor* vassal* vassals-* vhost vhost-host imperial-*"),
-		says("an application is named by module or wsgi-file", "eval pump web3 pecan paste ini-paste ini-paste-logged fallback-config"),
+		says("an application is named by module or wsgi-file", "eval pump web3 pecan fallback-config"),
 		says("it is another language, or another way to serve", "asyncio tornado greenlet coroae loop cgi-mode"),
 		says("there is no such environment: write each into env", "envdir early-envdir unenv"),
 		says("the application is imported as it is", "pymodule-alias post-pymodule-alias symcall* dlopen"),

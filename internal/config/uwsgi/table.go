@@ -1,5 +1,7 @@
 package uwsgi
 
+import "strings"
+
 // Treatment says what becomes of an option.
 type Treatment string
 
@@ -40,6 +42,8 @@ func applicationRows() []Row {
 			apply: func(m *mapping, o Option) { m.callable = o.Value }},
 		{Names: names("mount"), Treatment: Mapped, Setting: "wsgi_app,root_path", Says: "one mount: `/prefix=module:callable`; more than one is refused, " +
 			"several applications come later", apply: func(m *mapping, o Option) { m.mounts = append(m.mounts, o) }},
+		{Names: names("paste ini-paste ini-paste-logged"), Treatment: Mapped, Setting: "paste", Says: "without its `config:`; the logging of the file is set up in any case",
+			apply: func(m *mapping, o Option) { m.set("paste", o, strings.TrimPrefix(o.Value, "config:")) }},
 		{Names: names("chdir"), Treatment: Mapped, Setting: "chdir", apply: text("chdir")},
 		{Names: names("pythonpath python-path pp"), Treatment: Mapped, Setting: "pythonpath", apply: appendText("pythonpath")},
 		{Names: names("virtualenv venv home pyhome"), Treatment: Mapped, Setting: "venv",

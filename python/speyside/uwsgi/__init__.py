@@ -15,13 +15,11 @@ from speyside import _faults
 from speyside.failure import Failure, summary
 
 if TYPE_CHECKING:
-    from speyside.channel import Order
     from speyside.loader import Application
 
 
-def begin(order: Order, spool: int, workers: int, threads: int) -> Support | None:
-    """Install the modules where LoadApplication says so; None where it does not."""
-    told = order.fields.get("uwsgi")
+def begin(told: object, spool: int, workers: int, threads: int) -> Support | None:
+    """Install the modules where an order to load tells of a uwsgi.ini; None where it does not."""
     if not isinstance(told, dict):
         return None
     from speyside.uwsgi import state
