@@ -49,6 +49,7 @@ type written struct {
 	values   []gunicorn.Value // on the command line, for gunicorn
 	fromEnv  []gunicorn.Value // GUNICORN_CMD_ARGS
 	gunicorn bool             // the command line is gunicorn's
+	dropped  []string         // of its arguments
 }
 
 // arguments reads them.
@@ -82,7 +83,8 @@ func (o *Options) gunicornArguments(fromEnv []gunicorn.Value) (*written, error) 
 		return nil, settings.ErrVersion
 	}
 	w := &written{line: settings.Line{Given: settings.Layer{}}, values: args.Values, fromEnv: fromEnv, gunicorn: true}
-	if len(args.Apps) > 0 { // what stands behind it gunicorn drops, too
+	if len(args.Apps) > 0 {
+		w.dropped = args.Apps[1:]
 		w.line.Given["wsgi_app"] = settings.Given{Texts: args.Apps[:1], Source: "the command line"}
 	}
 	if named := named(args.Values); named != "" {
@@ -133,6 +135,9 @@ func (c *Config) mapGunicorn(o *Options, w *written, sources *settings.Sources, 
 	sources.Files = append([]settings.Layer{mapping.Layers[1], mapping.Layers[2]}, sources.Files...)
 	if c.Executed != nil || w.gunicorn {
 		sources.Defaults = mapping.Defaults
+	}
+	if len(w.dropped) > 0 {
+		c.Notes = append(c.Notes, Note{Text: "arguments ignored", Fields: []any{"arguments", strings.Join(w.dropped, " "), "why", "one application is served, as by gunicorn"}})
 	}
 	c.Check = c.Check || mapping.CheckConfig
 	c.Print = c.Print || mapping.PrintConfig

@@ -143,6 +143,15 @@ func TestWhatHasExecutedARefusedFileIsEnded(t *testing.T) {
 	}
 }
 
+func TestArgumentsThatGunicornDropsAreNamed(t *testing.T) {
+	o := optionsIn(t, &interpreter{}, "a:b c d", nil)
+	o.Gunicorn = true
+	c, err := Read(t.Context(), o)
+	if err != nil || c.Settings.Apps[0].WSGIApp != "a:b" || len(c.Notes) != 1 || c.Notes[0].Fields[1] != "c d" {
+		t.Errorf("%v, %+v", err, c)
+	}
+}
+
 func TestFlagsOfGunicornAmongOursChangeNoDefault(t *testing.T) {
 	i := &interpreter{}
 	c, err := Read(context.Background(), optionsIn(t, i, "a:b --threads 3 -k gevent --workers 2", map[string]string{"GUNICORN_CMD_ARGS": "--timeout 5"}, "speyside.toml"))

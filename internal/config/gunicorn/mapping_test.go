@@ -232,6 +232,14 @@ func TestDictionaryThatJSONHasNotIsRefusedWhereItsTextsCount(t *testing.T) {
 	}
 }
 
+func TestValueThatIsTooLargeIsToldFromOneOfAWrongKind(t *testing.T) {
+	for kind, want := range map[string]string{"list": "a list of texts, and not larger than 40 kB", "PosixPath": "a list of texts, and it is of type PosixPath"} {
+		if _, err := Map(environment(), []Value{{Name: "raw_env", Repr: "r", Type: kind, Source: "x.py:1"}}); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 func TestWhatIsIgnoredIsNoted(t *testing.T) {
 	m, err := Map(environment(), file("worker_tmp_dir", `"/dev/shm"`, "http_parser", `"fast"`, "asgi_loop", `"auto"`, "dirty_post_fork", "class", "backlog", `99999`))
 	if err != nil {

@@ -36,6 +36,10 @@ func (r *Row) read(v *Value) (any, error) {
 			return nil, fmt.Errorf("it cannot be read: %w", err)
 		}
 	} else if r.Kind != Class && r.Kind != Function && r.Kind != Anything && r.Kind != Dict {
+		switch v.Type {
+		case "str", "list", "tuple", "set", "dict": // JSON has these, unless there is something in it, or too much
+			return nil, fmt.Errorf("it must be %s, and not larger than 40 kB", says[r.Kind])
+		}
 		return nil, fmt.Errorf("it must be %s, and it is of type %s", says[r.Kind], v.Type)
 	}
 	switch r.Kind {
