@@ -227,10 +227,8 @@ func (f *file) read() ([]settings.Layer, error) {
 	case filepath.Ext(f.path) == ".toml":
 		return readTOML(f.path, f.name, f.text)
 	}
-	if filepath.Ext(f.path) == ".ini" {
-		if ini, err := pasteini.Parse(string(f.text)); err != nil || ini.IsPaste() { // what is wrong with it is said when it is read
-			return []settings.Layer{{"paste": settings.Given{Texts: []string{f.path}, Source: settings.Source(f.name)}}}, nil
-		}
+	if filepath.Ext(f.path) == ".ini" && pasteini.LooksLike(string(f.text)) {
+		return []settings.Layer{{"paste": settings.Given{Texts: []string{f.path}, Source: settings.Source(f.name)}}}, nil
 	}
 	return nil, fault.New(fault.ConfigurationUnreadable, "%s is of no kind that is known", f.name).
 		WithHint("a configuration is a .toml file, or a PasteDeploy file with [app:main].")

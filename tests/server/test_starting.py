@@ -118,6 +118,31 @@ def test_flask_of_the_projects_own_environment_runs_there(tmp_path: Path) -> Non
         assert server.get("/").body.decode() == str(tmp_path / ".venv")
 
 
+def another_python() -> str:
+    """Return a Python that runs the application and is not of the version of this one; "" when there is none."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for minor in range(11, 20):
+        own = minor == sys.version_info.minor
+        for path in [shutil.which(f"python3.{minor}"), *sorted(root.glob(f"versions/3.{minor}.*/bin/python3"))]:
+            if path and not own and subprocess.run([path, "-c", ""], capture_output=True).returncode == 0:
+                return str(path)
+    return ""
+
+
+def test_environment_of_another_version_of_python_is_lent_the_package(tmp_path: Path) -> None:
+    other = another_python()
+    if not other:
+        pytest.skip("there is no other Python")
+    subprocess.run([other, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (tmp_path / "wsgi.py").write_text(
+        "import sys\n\n\ndef application(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [sys.version.encode()]\n"
+    )
+    with started(tmp_path) as server:
+        version = subprocess.run([other, "-c", "import sys; print(sys.version)"], capture_output=True, check=True)
+        assert server.get("/").body == version.stdout.strip()
+
+
 INI = """[app:main]
 use = egg:shop
 title = %(here)s

@@ -104,6 +104,7 @@ func Find(o Options) (*Found, error) {
 	}
 	switch best := merge(candidates); len(best) {
 	case 0:
+		f.strangers()
 		return nil, f.nothing()
 	case 1:
 		return &best[0].Found, nil

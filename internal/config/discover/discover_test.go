@@ -214,7 +214,9 @@ func TestNothingFoundSaysWhatWasLookedFor(t *testing.T) {
 		"-- wsgi.py --\nprint(app = 1)\nx['app'] = y.app = 1\nf(\napp = 1\n)\n":           "wsgi.py has neither application nor app",
 		"-- wsgi.py --\nx = f\"{'''\napp = 1\n'''}\"\ny = f'''{{ {x!r:>{w}} }}\napp=1'''": "wsgi.py has neither application nor app",
 		"-- shop.ini --\n[app:other]\nuse = egg:shop\n":                                   "shop.ini has no [app:main]",
-		"-- shop.ini --\nx = 1\n":                                                         "shop.ini: line 1: there is something before the first section",
+		"-- main.py --\nimport flask\napp = flask.Flask(__name__)\n":                      "main.py has app, and is not looked for: speyside main:app",
+		"-- uwsgi.ini --\n[uwsgi]\nenv = a\nenv = b\n":                                    "uwsgi.ini is uWSGI's, and is not looked for: speyside --ini uwsgi.ini",
+		"-- shop.ini --\nx = 1\n[server:main]\n":                                          "shop.ini: line 1: there is something before the first section",
 		"-- shop/views.py --\napp = Flask(__name__)\n":                                    "there and in shop",
 	} {
 		_, err := look(files)

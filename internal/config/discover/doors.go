@@ -103,6 +103,29 @@ func (f *finder) glob(dir, suffix string) []string {
 	return found
 }
 
+// mostStrangers is how many files of other names are looked into for a remark.
+const mostStrangers = 50
+
+// strangers remarks on files of the directory itself that have an application, and whose names are not looked for.
+func (f *finder) strangers() {
+	all := f.glob(".", ".py")
+	for _, file := range all[:min(len(all), mostStrangers)] {
+		if slices.Contains([]string{"wsgi.py", "app.py", "passenger_wsgi.py", "manage.py", "setup.py", "conftest.py"}, file) {
+			continue
+		}
+		m := f.module(file)
+		if m == nil {
+			continue
+		}
+		for _, name := range []string{"app", "application"} {
+			root, _, _ := strings.Cut(m.origin(m.names[name]), ".")
+			if slices.Contains(frameworks, root) {
+				f.remark("%s has %s, and is not looked for: speyside %s:%s", file, name, strings.TrimSuffix(file, ".py"), name)
+			}
+		}
+	}
+}
+
 // choice is what a module has for an application: after the colon, and how one can tell; without an expression why there is none.
 type choice struct{ expression, why string }
 
@@ -110,6 +133,9 @@ type choice struct{ expression, why string }
 var others = map[string]string{"fastapi": "ASGI", "starlette": "ASGI", "quart": "ASGI", "litestar": "ASGI", "blacksheep": "ASGI", "sanic": "ASGI",
 	"robyn": "no WSGI", "aiohttp": "no WSGI", "tornado": "no WSGI", "celery": "no WSGI", "typer": "no WSGI", "click": "no WSGI", "aws_cdk": "no WSGI",
 	"streamlit": "no WSGI", "dramatiq": "no WSGI", "PyQt5": "no WSGI", "PyQt6": "no WSGI", "PySide6": "no WSGI", "tkinter": "no WSGI"}
+
+// frameworks are those whose applications are told from other objects of that name.
+var frameworks = []string{"flask", "bottle", "falcon", "pyramid", "django", "connexion", "hug", "wsgiref"}
 
 // chooseName looks for the names, then for the only object of Flask's class, then for a factory that can be called without arguments.
 func chooseName(m *module, names ...string) choice {

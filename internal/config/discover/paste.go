@@ -18,6 +18,12 @@ func (f *finder) paste(dir string) []*candidate {
 		if !ok {
 			continue
 		}
+		if !pasteini.LooksLike(text) {
+			if strings.Contains(text, "[uwsgi]") {
+				f.remark("%s is uWSGI's, and is not looked for: speyside --ini %s", file, file)
+			}
+			continue
+		}
 		ini, err := pasteini.Parse(text)
 		if err != nil {
 			f.remark("%s: %v", file, err)
@@ -25,9 +31,7 @@ func (f *finder) paste(dir string) []*candidate {
 		}
 		section := ini.App("main")
 		if section == nil {
-			if ini.IsPaste() {
-				f.remark("%s has no [app:main]", file)
-			}
+			f.remark("%s has no [app:main]", file)
 			continue
 		}
 		found = append(found, &candidate{rank: byPaste, file: file, Found: Found{Paste: file, Why: file + " has [" + section.Name + "]"}})

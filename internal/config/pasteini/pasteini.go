@@ -6,6 +6,7 @@ package pasteini
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -138,8 +139,10 @@ var kinds = []string{"app", "application", "composite", "composit", "pipeline", 
 // App returns the section of the application of that name, or nil.
 func (f *File) App(name string) *Section {
 	for _, kind := range kinds {
-		if s := f.Section(kind + ":" + name); s != nil {
-			return s
+		for _, s := range f.Sections {
+			if own, found := strings.CutPrefix(s.Name, kind+":"); found && strings.TrimSpace(own) == name {
+				return s
+			}
 		}
 	}
 	if name == "main" { // it may go without saying
@@ -156,19 +159,26 @@ func (f *File) App(name string) *Section {
 func (f *File) Apps() []string {
 	var names []string
 	for _, s := range f.Sections {
-		kind, name, found := strings.Cut(s.Name, ":")
-		for _, known := range kinds {
-			if found && strings.TrimSpace(kind) == known {
-				names = append(names, strings.TrimSpace(name))
-			}
+		if kind, name, found := strings.Cut(s.Name, ":"); found && slices.Contains(kinds, kind) {
+			names = append(names, strings.TrimSpace(name))
 		}
 	}
 	return names
 }
 
-// IsPaste reports that the file is PasteDeploy's: it defines an application or a server.
-func (f *File) IsPaste() bool {
-	return len(f.Apps()) > 0 || f.App("main") != nil || f.serverSection("main") != nil
+// LooksLike reports that a text, which may be malformed, is a file of PasteDeploy's: it has a section for an application or a server.
+func LooksLike(text string) bool {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "[") {
+			continue
+		}
+		kind, _, _ := strings.Cut(strings.Trim(line, "[]"), ":")
+		if slices.Contains(kinds, kind) || kind == "server" {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *File) serverSection(name string) *Section {

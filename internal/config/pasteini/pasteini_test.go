@@ -73,7 +73,7 @@ print(json.dumps({name: {key: value for key, value in parser._sections[name].ite
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read\n%q\nwhere Python reads\n%q", got, want)
 	}
-	if !slices.Equal(f.Apps(), []string{"main", "other"}) || f.App("main") == nil || f.App("nothing") != nil || !f.IsPaste() {
+	if !slices.Equal(f.Apps(), []string{"main", "other"}) || f.App("main") == nil || f.App("other") == nil || f.App("nothing") != nil || !LooksLike(shop) {
 		t.Errorf("the applications are %q", f.Apps())
 	}
 }
