@@ -28,8 +28,8 @@ func makeExitsDoc(string) ([]byte, error) {
 		}
 		fmt.Fprintf(&b, "| %d | %s | %s |\n", exit.Code, exit.Text, strings.Join(codes, " "))
 	}
-	b.WriteString("\nA service manager that starts a server again when it fails should not do so for 2, 3 and 4: nothing will be different\n" +
-		"(`RestartPreventExitStatus=2 3 4` in a systemd unit).\n")
+	b.WriteString("\nA service manager that starts a server again when it fails should not do so for 2 and 4: nothing will be different\n" +
+		"(`RestartPreventExitStatus=2 4` in a systemd unit). An import may have failed because a database was not there yet.\n")
 	return []byte(b.String()), nil
 }
 
