@@ -1,4 +1,4 @@
-"""The files of packaging/ that others run: the units of systemd and the Dockerfile, as far as they can be run without either."""
+"""What others run of packaging/: the units of systemd and the Dockerfile, as far as they run without either."""
 
 from __future__ import annotations
 
