@@ -4,6 +4,7 @@ package arbiter
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -12,6 +13,34 @@ import (
 
 // quickGrace is how long processes that are to end at once have for hooks that come at the end.
 const quickGrace = 2 * time.Second
+
+// mostGunicorn is how many bytes of gunicorn's settings an order may have beside everything else.
+const mostGunicorn = longestMessage / 2
+
+// fitting leaves out the largest of gunicorn's settings when they do not fit in an order: what stands in the file Python has already.
+func fitting(all json.RawMessage) json.RawMessage {
+	text, err := json.Marshal(all) // as it will be sent
+	if err != nil || len(text) <= mostGunicorn {
+		return all
+	}
+	var values map[string]json.RawMessage
+	if json.Unmarshal(text, &values) != nil {
+		return all
+	}
+	for len(text) > mostGunicorn && len(values) > 0 {
+		largest := ""
+		for name, value := range values {
+			if largest == "" || len(value) > len(values[largest]) {
+				largest = name
+			}
+		}
+		delete(values, largest)
+		if text, err = json.Marshal(values); err != nil {
+			return all
+		}
+	}
+	return text
+}
 
 // hooked reports that there is a zygote that calls hooks.
 func (a *Arbiter) hooked() bool {

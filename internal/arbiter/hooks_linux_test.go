@@ -51,6 +51,21 @@ func TestZygoteIsToldOfScalingUpgradeAndTheEnd(t *testing.T) {
 	}
 }
 
+func TestSettingsThatDoNotFitAnOrderAreLeftToTheFile(t *testing.T) {
+	large, tags := strings.Repeat("x", longestMessage), strings.Repeat("<", mostGunicorn/5) // JSON has six bytes for each of the latter
+	all, err := json.Marshal(map[string]any{"bind": []string{"a"}, "raw_env": large, "access_log_format": tags, "workers": 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fits := string(fitting(all)); fits != `{"bind":["a"],"workers":3}` {
+		t.Errorf("%d bytes: %.100s", len(fits), fits)
+	}
+	small := json.RawMessage(`{"bind": ["a"]}`)
+	if fits := fitting(small); string(fits) != string(small) || fitting(nil) != nil {
+		t.Errorf("%s", fits)
+	}
+}
+
 func TestEndOfAGenerationIsNotThatOfTheServer(t *testing.T) {
 	s, orders := hooked(t, "", func(o *Options) { o.Ending = func() bool { return false } })
 	s.waitReady(2)

@@ -92,7 +92,7 @@ func (a *Arbiter) loadOrder() loadApplication {
 		PasteGlobal: a.options.PasteGlobal, PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation,
 		Environment: a.options.Env, Identity: a.options.Identity, Boot: a.options.Boot,
 		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
-		SwitchInterval: a.options.SwitchInterval, Gunicorn: a.options.Gunicorn, UWSGI: a.options.UWSGI, Relayed: len(a.options.Relay) > 0, Capture: a.options.Capture, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
+		SwitchInterval: a.options.SwitchInterval, Gunicorn: fitting(a.options.Gunicorn), UWSGI: a.options.UWSGI, Relayed: len(a.options.Relay) > 0, Capture: a.options.Capture, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
 	}
 }
 
