@@ -157,6 +157,9 @@ func (w *written) counted() []gunicorn.Value {
 			values = append(values, gunicorn.Value{Name: name, JSON: json.RawMessage(`"` + text + `"`), Repr: text, Source: given.Source})
 		}
 	}
+	if given, ok := w.line.Given["daemon"]; ok && given.Texts[len(given.Texts)-1] == "on" {
+		values = append(values, gunicorn.Value{Name: "daemon", JSON: json.RawMessage("true"), Source: given.Source})
+	}
 	return values
 }
 

@@ -143,6 +143,14 @@ func TestWhatHasExecutedARefusedFileIsEnded(t *testing.T) {
 	}
 }
 
+func TestFlagOfOursCountsForOneOfGunicorns(t *testing.T) {
+	for line, refused := range map[string]bool{"a:b -R": false, "a:b -D -R": true, "a:b -R --daemon off": false} {
+		if _, err := Read(t.Context(), optionsIn(t, &interpreter{}, line, nil)); (fault.Of(err) == fault.GunicornRefused) != refused {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
 func TestArgumentsThatGunicornDropsAreNamed(t *testing.T) {
 	o := optionsIn(t, &interpreter{}, "a:b c d", nil)
 	o.Gunicorn = true

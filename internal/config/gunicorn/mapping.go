@@ -111,7 +111,11 @@ func (m *mapper) honour(row *Row, f found) {
 	}
 	switch row.Treatment {
 	case Refused:
-		if !row.isDefault(f.value) || row.Kind == Function {
+		switch {
+		case row.isDefault(f.value) && row.Kind != Function:
+		case row.Name == "enable_stdio_inheritance" && m.found["daemon"].value != true:
+			m.note(ignored, row, f, "", "it has a meaning with daemon alone")
+		default:
 			m.refuse(row, f, row.Why)
 		}
 	case Ignored:

@@ -181,6 +181,15 @@ func TestWhatWouldBeMissedStopsTheStart(t *testing.T) {
 	}
 }
 
+func TestOutputOfADaemonIsNotInherited(t *testing.T) {
+	if m, err := Map(environment(), file("enable_stdio_inheritance", "true", "daemon", "false")); err != nil || len(m.Notes) != 1 {
+		t.Errorf("%v, %v", err, m.Notes)
+	}
+	if _, err := Map(environment(), file("enable_stdio_inheritance", "true", "daemon", "true")); fault.Of(err) != fault.GunicornRefused {
+		t.Error(err)
+	}
+}
+
 func TestDefaultsOfGunicornAreNeverRefused(t *testing.T) {
 	var all []string
 	for _, row := range Table() {

@@ -158,7 +158,7 @@ var sections = []section{
 		{Name: "syslog_facility", Flags: []string{"--log-syslog-facility"}, Kind: Text, Default: `"user"`,
 			Treatment: Ignored, Why: "It has a meaning with `syslog` alone, which stops the start."},
 		{Name: "enable_stdio_inheritance", Flags: []string{"-R", "--enable-stdio-inheritance"}, Action: SwitchOn, Kind: Switch, Default: "false",
-			Treatment: Ignored, Why: "It has a meaning with `daemon` alone."},
+			Treatment: Refused, Why: "A daemon prints to /dev/null: leave it out, and name files with `errorlog`, `capture_output` and `accesslog`. Without `daemon` it is ignored."},
 		{Name: "statsd_host", Flags: []string{"--statsd-host"}, Kind: Text,
 			Treatment: Refused, Why: "Nothing is sent to statsd: take it out, and let a monitor read `speyside status --json`."},
 		{Name: "dogstatsd_tags", Flags: []string{"--dogstatsd-tags"}, Kind: Text, Default: `""`,
