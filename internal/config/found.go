@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"speyside.dev/speyside/internal/config/discover"
+	"speyside.dev/speyside/internal/config/gunicorn"
 	"speyside.dev/speyside/internal/config/pasteini"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
@@ -38,7 +40,7 @@ func (c *Config) complete(o Options, sources *settings.Sources) error {
 		which, named, err = sources.Application()
 	}
 	if which == "paste" {
-		return c.readPaste(dir, named.Texts[len(named.Texts)-1], sources)
+		return c.readPaste(o.Env, dir, named.Texts[len(named.Texts)-1], sources)
 	}
 	return err
 }
@@ -89,7 +91,7 @@ func (c *Config) take(sources *settings.Sources) {
 }
 
 // readPaste adds what [server:main] of a PasteDeploy file says, after everything else.
-func (c *Config) readPaste(dir, named string, sources *settings.Sources) error {
+func (c *Config) readPaste(env func(string) string, dir, named string, sources *settings.Sources) error {
 	name, app, _ := strings.Cut(strings.TrimPrefix(named, "config:"), "#")
 	f, err := open(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -118,14 +120,53 @@ func (c *Config) readPaste(dir, named string, sources *settings.Sources) error {
 	if err != nil {
 		return fault.New(fault.ConfigurationMalformed, "%s: %w", name, err)
 	}
-	if server != nil {
-		sources.Files = append(sources.Files, server.Layer)
-		if len(server.Rest) > 0 {
-			c.Notes = append(c.Notes, Note{Text: "settings of another server not used", Fields: []any{"file", name, "section", "server:main", "of", server.Use,
-				"settings", strings.Join(server.Rest, ", ")}, Warn: true})
+	if server == nil {
+		return nil
+	}
+	sources.Files = append(sources.Files, server.Layer)
+	if len(server.Gunicorn) > 0 {
+		err = c.takeGunicorn(env, name, server, sources)
+	}
+	if len(server.Rest) > 0 {
+		c.Notes = append(c.Notes, Note{Text: "settings of another server not used", Fields: []any{"file", name, "section", "server:main", "of", server.Use,
+			"settings", strings.Join(server.Rest, ", ")}, Warn: true})
+	}
+	return err
+}
+
+// takeGunicorn adds what a section for gunicorn says: it means what it means in gunicorn.conf.py, and the same of it stops the start. Functions cannot be written there as such.
+func (c *Config) takeGunicorn(env func(string) string, name string, server *pasteini.Server, sources *settings.Sources) error {
+	rows := map[string]gunicorn.Row{}
+	for _, row := range gunicorn.Table() {
+		rows[row.Name] = row
+	}
+	var values []gunicorn.Value
+	var wrong []error
+	for _, e := range server.Gunicorn {
+		row, known := rows[e.Key]
+		source := settings.Source(fmt.Sprintf("%s:%d", name, e.Line))
+		text, err := json.Marshal(e.Value)
+		switch {
+		case err != nil || !known || e.Key == "config":
+			server.Rest = append(server.Rest, fmt.Sprintf("%s (line %d)", e.Key, e.Line))
+		case row.Kind == gunicorn.Function:
+			wrong = append(wrong, fault.New(fault.GunicornRefused, "%s is %s (from %s), and hooks are not called from there", e.Key, e.Value, source).
+				WithHint("move it to a gunicorn.conf.py."))
+		default:
+			values = append(values, gunicorn.Value{Name: e.Key, JSON: text, Repr: e.Value, Type: "str", Source: source})
 		}
 	}
-	return nil
+	mapping, err := gunicorn.Map(env, values)
+	sources.Files = append(sources.Files, mapping.Layers...)
+	if sources.Defaults == nil {
+		sources.Defaults = mapping.Defaults
+	}
+	for _, n := range mapping.Notes {
+		if n.Ours == "" || sources.Find(n.Ours).Source == n.Source {
+			c.Notes = append(c.Notes, Note{Text: n.Event, Fields: []any{"setting", n.Setting, "from", string(n.Source), "why", n.Why}})
+		}
+	}
+	return errors.Join(append(wrong, err)...)
 }
 
 func pasteHint(ini *pasteini.File, name string) string {

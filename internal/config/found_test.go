@@ -82,6 +82,27 @@ func TestPasteFileCountsBelowEverythingElse(t *testing.T) {
 	}
 }
 
+func TestPasteFileForGunicornMeansWhatGunicornMeans(t *testing.T) {
+	server := "[app:main]\nuse = egg:shop\n[server:main]\nuse = egg:gunicorn#main\nhost = 127.0.0.1\nport = 6543\n"
+	r := in(t, "shop.ini", server+"workers = 3\npreload_app = true\nsendfile = false\nbuffer = 1\n",
+		"refused.ini", server+"certfile = server.pem\npost_fork = shop.hooks:post_fork\nworkers = many\n")
+	c := r.must("shop.ini")
+	app := c.Settings.Apps[0]
+	if app.Workers != 3 || app.Threads != 1 || app.Preload != "on" || c.Settings.Bind[0].String() != "127.0.0.1:6543" || c.Settings.Source("workers") != "shop.ini:7" {
+		t.Errorf("%d workers from %s, %d threads, preload %s, at %s", app.Workers, c.Settings.Source("workers"), app.Threads, app.Preload, c.Settings.Bind[0])
+	}
+	if n := c.Notes[len(c.Notes)-1]; !slices.Contains(n.Fields, any("buffer (line 10)")) {
+		t.Errorf("the last note is %v", n)
+	}
+	_, err := r.read("refused.ini")
+	for _, want := range []string{"certfile is server.pem (from refused.ini:7)", "post_fork is shop.hooks:post_fork (from refused.ini:8), and hooks are not called from there",
+		"workers is many (from refused.ini:9): it must be an integer from 0"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("not said: %s, but %v", want, err)
+		}
+	}
+}
+
 func TestPasteFileThatCannotBeUsedIsExplained(t *testing.T) {
 	r := in(t, "shop.ini", ini, "half.ini", "[app:main", "empty.ini", "", "server.ini", "[app:main]\n[server:main]\nport = %(x)s\n")
 	for app, want := range map[string]*fault.Fault{

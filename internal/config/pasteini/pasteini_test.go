@@ -80,18 +80,19 @@ print(json.dumps({name: {key: value for key, value in parser._sections[name].ite
 
 func TestMalformedFileIsRefusedWithItsLine(t *testing.T) {
 	for text, want := range map[string]string{
-		"x = 1":                             "line 1: there is something before the first section",
-		"[a]\nnothing":                      "line 2: it is neither a section nor NAME = VALUE",
-		"[a]\n= 1":                          "line 2: it is neither a section nor NAME = VALUE",
-		"[a\n":                              "line 1: a section has no name, or no closing bracket",
-		"[]":                                "line 1: a section has no name, or no closing bracket",
-		"[a]\n\n[a]":                        "line 3: [a] is there already, in line 1",
-		"[a]\nx=1\nx=2":                     "line 3: x is there already, in line 2",
-		"[server:main]\nport = %(x)s":       "line 2: %(x)s is not known",
-		"[server:main]\nport = %(x":         "line 2: %( is not followed by NAME)s",
-		"[server:main]\nport = 5%":          "line 2: a % is followed by % or by (NAME)s",
-		"[server:main]\nport = %(port)s":    "line 2: the value names itself",
-		"[server:main]\na=%(b)s\nb = %(a)s": "line 2: the value names itself",
+		"x = 1":                       "line 1: there is something before the first section",
+		"[a]\nnothing":                "line 2: it is neither a section nor NAME = VALUE",
+		"[a]\n= 1":                    "line 2: it is neither a section nor NAME = VALUE",
+		"[a\n":                        "line 1: a section has no name, or no closing bracket",
+		"[]":                          "line 1: a section has no name, or no closing bracket",
+		"[a]\n\n[a]":                  "line 3: [a] is there already, in line 1",
+		"[a]\nx=1\nx=2":               "line 3: x is there already, in line 2",
+		"[server:main]\nport = %(x)s": "line 2: %(x)s is not known",
+		"[server:main]\nport = %(x":   "line 2: %( is not followed by NAME)s",
+		"[server:main]\nuse=egg:speyside\nworker=1": "line 3: there is no setting worker; did you mean workers?",
+		"[server:main]\nport = 5%":                  "line 2: a % is followed by % or by (NAME)s",
+		"[server:main]\nport = %(port)s":            "line 2: the value names itself",
+		"[server:main]\na=%(b)s\nb = %(a)s":         "line 2: the value names itself",
 	} {
 		f, err := Parse(text)
 		if err == nil {
@@ -107,7 +108,7 @@ func TestServerSectionBecomesSettings(t *testing.T) {
 	for _, c := range []struct{ text, want, rest string }{
 		{strings.Split(shop, "[server:main]")[1], "bind=localhost:4000|0.0.0.0:80|[::1]:6543 threads=8", "channel_timeout (line 6), trusted_proxy (line 7)"},
 		{"\nuse = egg:waitress\nport=80\nurl_prefix=/shop\nmax_request_body_size=1000\nunix_socket=run/%(here)s.sock", "bind=unix:run//srv.sock limit_request_body=1000 root_path=/shop", ""},
-		{"\nuse = egg:gunicorn#main\nhost = ::1\nworkers = 3\ntimeout = 9\nproc_name = shop\nbuffer = 1", "bind=[::1]:8080 proc_name=shop timeout=9 workers=3", "buffer (line 7)"},
+		{"\nuse = egg:gunicorn#main\nhost = ::1\nworkers = 3\ntimeout = 9\nproc_name = shop\nbuffer = 1", "bind=[::1]:8080 gunicorn:buffer=1 gunicorn:proc_name=shop gunicorn:timeout=9 gunicorn:workers=3", ""},
 		{"\nuse = egg:speyside\nbind = :80, :81\nlive_path = /up", "bind=:80|:81 live_path=/up", ""},
 		{"\nuse = egg:pyramid#wsgiref\nhost = *\nport = 81\nthreads=4", "bind=0.0.0.0:81", "threads (line 5)"},
 		{"\n", "", ""},
@@ -127,6 +128,9 @@ func TestServerSectionBecomesSettings(t *testing.T) {
 			if !strings.HasPrefix(string(given.Source), "a.ini:") {
 				t.Errorf("%s is from %s", name, given.Source)
 			}
+		}
+		for _, e := range server.Gunicorn {
+			got = append(got, "gunicorn:"+e.Key+"="+e.Value)
 		}
 		slices.Sort(got)
 		if strings.Join(got, " ") != c.want || strings.Join(server.Rest, ", ") != c.rest {

@@ -14,6 +14,8 @@ type Server struct {
 	Layer settings.Layer
 	Use   string   // the server that it is written for
 	Rest  []string // the keys that mean nothing here, with their lines
+	// Gunicorn is what is written for gunicorn, beyond where it listens: what that means is for internal/config/gunicorn.
+	Gunicorn []Entry
 }
 
 // ours are the settings that have the meaning of another server's, by its name and that of the key.
@@ -22,7 +24,6 @@ var ours = map[string]map[string]string{
 		"max_request_body_size": "limit_request_body"},
 	"Paste":    {"threadpool_workers": "threads"},
 	"speyside": {},
-	"gunicorn": {},
 }
 
 // Server reads [server:main]. The file is called name in messages; the variables are here, __file__ and what the operator adds. The error is an *Error.
@@ -76,8 +77,10 @@ func (r *serverReader) read(e *Entry) error {
 		r.where = e.Line
 	case r.kind == "waitress" && e.Key == "unix_socket":
 		r.addresses, r.where = append(r.addresses, "unix:"+value), e.Line
+	case r.kind == "gunicorn":
+		r.server.Gunicorn = append(r.server.Gunicorn, Entry{e.Key, value, e.Line})
 	default:
-		r.mapped(e, value)
+		return r.mapped(e, value)
 	}
 	return nil
 }
@@ -93,20 +96,20 @@ func (r *serverReader) usedBy() string {
 }
 
 // mapped gives the setting that the key means, if there is one.
-func (r *serverReader) mapped(e *Entry, value string) {
+func (r *serverReader) mapped(e *Entry, value string) error {
 	table := settings.Table()
 	at := slices.IndexFunc(table, func(s settings.Setting) bool {
-		switch r.kind {
-		case "gunicorn":
-			return s.Gunicorn == e.Key
-		case "speyside":
+		if r.kind == "speyside" {
 			return s.Name == e.Key
 		}
 		return s.Name == ours[r.kind][e.Key]
 	})
-	if at < 0 {
+	switch {
+	case at < 0 && r.kind == "speyside":
+		return &Error{e.Line, "there is no setting " + e.Key + nearest(e.Key, table)}
+	case at < 0:
 		r.server.Rest = append(r.server.Rest, fmt.Sprintf("%s (line %d)", e.Key, e.Line))
-		return
+		return nil
 	}
 	s := table[at]
 	texts := []string{value}
@@ -114,6 +117,19 @@ func (r *serverReader) mapped(e *Entry, value string) {
 		texts = s.Split(value)
 	}
 	r.server.Layer[s.Name] = settings.Given{Texts: texts, Source: r.at(e.Line)}
+	return nil
+}
+
+// nearest asks whether another setting was meant.
+func nearest(key string, table []settings.Setting) string {
+	names := make([]string, 0, len(table))
+	for _, s := range table {
+		names = append(names, s.Name)
+	}
+	if near := settings.Nearest(key, names); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
 }
 
 func (r *serverReader) at(line int) settings.Source {
