@@ -12,11 +12,11 @@ import (
 )
 
 // printBanner says, in one look, where the server is, what it serves and how to end it.
-func printBanner(w io.Writer, s speyside.Started, daemon bool) {
+func printBanner(w io.Writer, ink ink, s speyside.Started, daemon bool) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n  Speyside %s is serving %s\n\n", settings.Version, application(s))
+	fmt.Fprintf(&b, "\n  %s\n\n", ink.bold(fmt.Sprintf("Speyside %s is serving %s", settings.Version, application(s))))
 	for _, url := range s.URLs {
-		fmt.Fprintf(&b, "    %s\n", url)
+		fmt.Fprintf(&b, "    %s\n", ink.cyan(url))
 	}
 	fmt.Fprintf(&b, "\n  %-10s %s\n", "workers", concurrency(s))
 	fmt.Fprintf(&b, "  %-10s %s, %s\n", "Python", s.Python, interpreter(s))

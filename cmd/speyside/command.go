@@ -143,7 +143,7 @@ func (call *call) help() error {
 	if call.implied {
 		text = help()
 	}
-	fmt.Fprint(call.stdout, text)
+	fmt.Fprint(call.stdout, inkFor(call.stdout, call.env).help(text))
 	return errCommandHelp
 }
 
@@ -164,7 +164,7 @@ func helpCommand(c *call) error {
 	case len(args) > 1:
 		return fault.New(fault.Usage, "speyside help takes one command, and was given %s", strings.Join(args, " "))
 	case len(args) == 0 && len(c.args) == 0:
-		fmt.Fprint(c.stdout, help())
+		fmt.Fprint(c.stdout, inkFor(c.stdout, c.env).help(help()))
 		return nil
 	case len(args) == 0:
 		return c.help()
@@ -174,7 +174,7 @@ func helpCommand(c *call) error {
 		return fault.New(fault.Usage, "there is no command %s", printable(args[0])).
 			WithHint("%s", didYouMean(args[0], commandNames(), "speyside help lists every command."))
 	}
-	fmt.Fprint(c.stdout, asked.help())
+	fmt.Fprint(c.stdout, inkFor(c.stdout, c.env).help(asked.help()))
 	return nil
 }
 

@@ -31,7 +31,7 @@ func run(args []string, env func(string) string, stdout, stderr io.Writer) int {
 	case errors.As(err, &ended): // and has said why
 		return int(ended)
 	default:
-		printError(stderr, err)
+		printError(stderr, inkFor(stderr, env), err)
 		return fault.ExitCode(err)
 	}
 }
@@ -89,19 +89,19 @@ func relay(ctx context.Context, signals <-chan os.Signal, server server, stop fu
 }
 
 // printError says what went wrong, and what to do next when somebody knows.
-func printError(w io.Writer, err error) {
+func printError(w io.Writer, ink ink, err error) {
 	for _, err := range fault.Each(err) {
-		printOne(w, err)
+		printOne(w, ink, err)
 	}
 }
 
-func printOne(w io.Writer, err error) {
+func printOne(w io.Writer, ink ink, err error) {
 	code := ""
 	if f := fault.Of(err); f != nil {
 		code = " [" + f.Code + "]"
 	}
-	fmt.Fprintf(w, "speyside: error: %v%s\n", err, code)
+	fmt.Fprintf(w, "speyside: %s %v%s\n", ink.red("error:"), err, code)
 	if hint := fault.Hint(err); hint != "" {
-		fmt.Fprintf(w, "speyside: hint: %s\n", hint)
+		fmt.Fprintf(w, "speyside: %s %s\n", ink.cyan("hint:"), hint)
 	}
 }

@@ -46,8 +46,8 @@ func TestErrorsNameCodeAndNextStep(t *testing.T) {
 
 func TestErrorWithoutFaultIsPrintedWithoutCode(t *testing.T) {
 	var out strings.Builder
-	printError(&out, errors.New("plain"))
-	printError(&out, fault.New(fault.RequestMalformed, "odd"))
+	printError(&out, false, errors.New("plain"))
+	printError(&out, false, fault.New(fault.RequestMalformed, "odd"))
 	if want := "speyside: error: plain\nspeyside: error: odd [SPY0201]\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}

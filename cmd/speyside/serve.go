@@ -121,7 +121,7 @@ func serve(c *config.Config, reread func(context.Context) (*config.Config, error
 		fmt.Fprintf(os.Stderr, "speyside: found %s (%s)\n", printable(c.Found.Named()), printable(c.Found.Why))
 	}
 	server, err := speyside.New(c, reread, func(started speyside.Started) {
-		printBanner(os.Stderr, started, daemon != nil)
+		printBanner(os.Stderr, inkFor(os.Stderr, os.Getenv), started, daemon != nil)
 		if daemon != nil {
 			daemon.serving()
 		}

@@ -20,19 +20,20 @@ def places() -> list[str]:
     return list(dict.fromkeys([*found, *([on_path] if on_path else [])]))
 
 
-def arguments(given: list[str], environment: dict[str, str]) -> list[str]:
-    """Add --python, unless the user has said which Python to use."""
+def variables(given: list[str], environment: dict[str, str]) -> dict[str, str]:
+    """Say which Python to use, unless the user has: with a variable, since any command may be the first argument."""
     said = any(one.partition("=")[0] in ("--python", "--venv") for one in given)
     if said or not environment.keys().isdisjoint(("SPEYSIDE_PYTHON", "SPEYSIDE_VENV")):
-        return given
-    return ["--python", sys.executable, *given]
+        return {}
+    return {"SPEYSIDE_PYTHON": sys.executable}
 
 
 def main() -> None:
     """Become the program, in the same process."""
+    given = sys.argv[1:]
     for path in places():
         if os.access(path, os.X_OK):
-            os.execv(path, [path, *arguments(sys.argv[1:], dict(os.environ))])
+            os.execve(path, [path, *given], {**os.environ, **variables(given, dict(os.environ))})
     print("speyside: error: the speyside program was not found", file=sys.stderr)
     for path in [*places(), "PATH"]:
         print(f"speyside:   looked for {path}", file=sys.stderr)

@@ -11,10 +11,10 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGKILL, SIGTERM
 
 import pytest
-from harness.program import environment, find, new_mark
+from harness.program import command, environment, find, new_mark
 
 from harness import PATIENCE
 
@@ -192,3 +192,41 @@ def test_zsh_completes_commands_flags_and_values(project: Path) -> None:
         shell.wait(r"\nnext\r")
     os.kill(shell.pid, SIGKILL)
     shell.end()
+
+
+def shown(project: Path, *arguments: str, **changes: str | None) -> str:
+    """Return what a terminal sees of a program that ends by itself."""
+    terminal = Terminal(command(*arguments), surroundings({"TERM": "xterm", "NO_COLOR": None, **changes}), project)
+    terminal.end()
+    return terminal.text
+
+
+def test_terminals_see_colours_unless_they_do_not_want_them(project: Path) -> None:
+    error = shown(project, "--no-such-flag")
+    assert error.startswith("speyside: \x1b[1;31merror:\x1b[0m there is no flag --no-such-flag [SPY0002]\r\n")
+    assert "speyside: \x1b[36mhint:\x1b[0m " in error
+    plain = subprocess.run(
+        command("help"), env=surroundings({"TERM": "xterm"}), capture_output=True, text=True, check=True
+    )
+    assert "\x1b" not in plain.stdout
+    coloured = shown(project, "help")
+    assert "\x1b[1mUsage:\x1b[0m speyside" in coloured
+    assert "\x1b[36m-b, --bind\x1b[0m" in coloured
+    assert CONTROL.sub("", coloured).replace("\r\n", "\n") == plain.stdout
+    for unwanted in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"TERM": None}):
+        assert "\x1b" not in shown(project, "help", **unwanted) + shown(project, "--no-such-flag", **unwanted)
+
+
+def test_banner_on_a_terminal_is_the_same_in_colour(project: Path) -> None:
+    (project / "shop.py").write_text("def app(environ, start_response): ...\n")
+    arguments = command("shop:app", "--bind=127.0.0.1:0", "--workers=1")
+    terminal = Terminal(arguments, surroundings({"TERM": "xterm", "NO_COLOR": None}), project)
+    try:
+        terminal.wait(r"  stop  [^\n]*\n")
+        assert re.search(r"\x1b\[1mSpeyside \S+ is serving shop:app\x1b\[0m", terminal.text)
+        assert re.search(r"\x1b\[36mhttp://127\.0\.0\.1:\d+\x1b\[0m", terminal.text)
+        terminal.send("\x03")  # as a person ends it
+        terminal.wait("drained ")
+    finally:
+        os.kill(terminal.pid, SIGTERM)
+        assert terminal.end() == 0
