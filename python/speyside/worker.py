@@ -85,9 +85,9 @@ class Worker:
         try:
             warmup.run(self.warmup, application, self.base)
         except Failure as failure:
-            self.channel.send("WarmupFailed", worker=self.number, **failure.fact())
             if self.member is not None:
                 self.member.exit(0)
+            self.channel.send("WarmupFailed", worker=self.number, **failure.fact())
             vanish(1)
 
     def ready(self) -> None:
@@ -245,9 +245,9 @@ def prepare(
             return start.support.work(application if application is not None else load())
         return application if application is not None else load()
     except Failure as failure:
-        channel.send("LoadFailed", worker=start.number, **failure.fact())
         if start.member is not None:
             start.member.exit(0)
+        channel.send("LoadFailed", worker=start.number, **failure.fact())  # the last word: the front may kill it now
         vanish(1)
 
 

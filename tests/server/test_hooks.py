@@ -286,6 +286,8 @@ def test_hook_that_raises_ends_the_start(tmp_path: Path, hook: str, arguments: s
     assert f"{said}'/nowhere/at/all' [{code}]" in ended.stderr and ended.stderr.count("speyside: error:") == 1
     assert ended.code == exit_code, ended.stderr
     assert "speyside/" not in "".join(re.findall(r'File "(.*)", line', ended.stderr))
+    if code == "SPY0042":  # as gunicorn: the worker says goodbye, and so does the server
+        assert notes(tmp_path, "worker_exit") and names(notes(tmp_path))[-1] == "on_exit"
 
 
 @pytest.mark.parametrize(
