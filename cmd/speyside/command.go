@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"speyside.dev/speyside/internal/config/gunicorn"
+	"speyside.dev/speyside/internal/config/twist"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
@@ -69,6 +70,8 @@ func commands() []command {
 			settings: true, raw: serveCommand},
 		{name: "gunicorn", group: groupServing, summary: "serve as gunicorn would with the same arguments", arguments: "[flags] [APP]",
 			about: gunicorn.Help(), foreign: gunicornFlags, raw: gunicornCommand},
+		{name: "twist", group: groupServing, summary: "serve as Twisted's twist would with the same arguments", arguments: "[flags] web [flags]",
+			about: twist.Help, raw: twistCommand},
 		{name: "config", group: groupServing, summary: "show every effective value and where it comes from", arguments: "[flags] APP",
 			settings: true, raw: configCommand},
 		{name: "import", group: groupServing, summary: "write the configuration of uWSGI or gunicorn as a speyside.toml", arguments: "FILE", own: importCommand},

@@ -27,6 +27,15 @@ func gunicornCommand(c *call) error {
 	return err
 }
 
+// twistCommand does what Twisted's twist would with the arguments.
+func twistCommand(c *call) error {
+	err := c.serve(config.Options{Args: c.args, Twist: true})
+	if errors.Is(err, settings.ErrHelp) {
+		return c.help()
+	}
+	return err
+}
+
 func (c *call) serve(o config.Options) error {
 	read, err := c.configuration(o)
 	if err != nil {

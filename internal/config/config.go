@@ -40,6 +40,7 @@ type Options struct {
 	Dir     string                   // where the program was started; relative paths of files start there
 
 	Unnamed  bool // a file that names no application is no error
+	Twist    bool // Args are those of Twisted's twist
 	Gunicorn bool // Args are those of gunicorn
 	// Execute executes a configuration that is written in Python. The context ends when its result is wanted no more.
 	Execute func(context.Context, *Execution) (*Executed, error)
@@ -72,6 +73,9 @@ type Config struct {
 
 // Read reads the configuration. The error has everything that is wrong with it: see [fault.Each].
 func Read(ctx context.Context, o Options) (*Config, error) {
+	if o.Twist {
+		return readTwist(o)
+	}
 	w, err := o.arguments()
 	if err != nil {
 		return nil, err
