@@ -56,9 +56,14 @@ class WSGIServer(wsgiref.simple_server.WSGIServer):
         self._turns = threading.RLock()
         self._is_idle = threading.Condition(self._turns)
         self._servers: set[int] = set()
-        if isinstance(self, socketserver.ThreadingMixIn):
+        if isinstance(self, socketserver.ThreadingMixIn) and self._threads_are_plain():
             self.threads = max(self.threads, THREADS_OF_MIXIN)
         super().__init__(*args, **options)
+
+    def _threads_are_plain(self) -> bool:
+        """Say whether nothing is done in each thread of ThreadingMixIn: Django lends it connections to databases there."""
+        plain = getattr(socketserver.ThreadingMixIn, "process_request_thread", None)
+        return getattr(type(self), "process_request_thread", None) is plain
 
     def server_bind(self) -> None:
         """Bind the socket; from here on server_port is the real one. The name of the host is not looked up."""

@@ -235,7 +235,7 @@ def test_timeout_is_kept_in_this_process(start: Any) -> None:
         "import time\n"
         "def slow(environ, start_response):\n"
         "    try:\n        while True: time.sleep(0.01)\n"
-        "    except speyside.RequestTimeout:\n        print('timed out', flush=True)\n        raise\n"
+        "    except speyside.RequestTimeout:\n        print('timed out\\n', end='', flush=True)\n        raise\n"
     )
     process = start(APPLICATION + slow + "speyside.serve(slow, bind='127.0.0.1:0', timeout=0.2)\nprint('after')")
     with pytest.raises(urllib.error.HTTPError, match="504"):
@@ -262,7 +262,7 @@ def test_first_servers_of_a_process_may_start_in_several_threads_at_once(start: 
         "import threading\nfrom speyside import testing\n"
         "def app(environ, start_response):\n    start_response('200 OK', [])\n    return []\n"
         "begun = threading.Barrier(4)\n"
-        "def start():\n    begun.wait()\n    with testing.serve(app): print('started', flush=True)\n"
+        "def start():\n    begun.wait()\n    with testing.serve(app): print('started\\n', end='', flush=True)\n"
         "threads = [threading.Thread(target=start) for _ in range(4)]\n"
         "for one in threads: one.start()\nfor one in threads: one.join()"
     )
