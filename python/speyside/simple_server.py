@@ -61,7 +61,7 @@ class WSGIServer(wsgiref.simple_server.WSGIServer):
         super().__init__(*args, **options)
 
     def _threads_are_plain(self) -> bool:
-        """Say whether nothing is done in each thread of ThreadingMixIn: Django lends it connections to databases there."""
+        """Say whether nothing is done in each thread: Django lends it connections to databases there."""
         plain = getattr(socketserver.ThreadingMixIn, "process_request_thread", None)
         return getattr(type(self), "process_request_thread", None) is plain
 
