@@ -76,6 +76,10 @@ func (w Wanted) choose() (Interpreter, error) {
 
 // notThere says what is wrong with an interpreter that was named.
 func notThere(python string, err error) error {
+	if target := dangling(python); target != "" && errors.Is(err, fs.ErrNotExist) {
+		return fault.New(fault.PythonNotFound, "there is no Python interpreter at %s: it leads to %s, which is not there", python, target).
+			WithHint("make the virtual environment anew, or name another interpreter with --python.")
+	}
 	missing := fault.New(fault.PythonNotFound, "there is no Python interpreter at %s: %w", python, err)
 	if errors.Is(err, fs.ErrPermission) {
 		return missing.WithHint("user %d must be allowed to run it, and to search every directory on the way to it.", os.Geteuid())

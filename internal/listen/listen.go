@@ -158,11 +158,17 @@ func clearPath(path string) error {
 	if info.Mode()&fs.ModeSocket == 0 {
 		return fmt.Errorf("%s exists and is not a socket", path)
 	}
-	if connection, err := net.DialTimeout("unix", path, time.Second); err == nil {
+	connection, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case err == nil:
 		_ = connection.Close()
 		return ErrInUse
+	case errors.Is(err, unix.ECONNREFUSED): // nobody has it any more
+		return os.Remove(path)
+	case errors.Is(err, unix.EAGAIN): // so many wait for whoever has it that no more may
+		return ErrInUse
 	}
-	return os.Remove(path)
+	return fmt.Errorf("asking whether somebody listens there: %w", err)
 }
 
 // Close stops listening and removes the path of a Unix socket.

@@ -147,13 +147,11 @@ def test_reload_and_upgrade_go_on_as_the_user(closed: Path) -> None:
         until(lambda: not processes.running(upgraded), "the end of the new process", 20)
 
 
-def test_who_is_not_root_cannot_name_somebody_else(tmp_path: Path) -> None:
+def test_who_is_not_root_cannot_name_somebody_else(closed: Path) -> None:
     """The program is copied, since nobody may not be let in where it is installed."""
-    program = tmp_path / "speyside"
+    program = closed / "speyside"
     program.write_bytes(Path(find()).read_bytes())
-    for directory in (program, tmp_path, *tmp_path.parents):
-        if directory.stat().st_uid == 0 and str(directory).startswith("/tmp/"):
-            directory.chmod(directory.stat().st_mode | 0o755)
+    program.chmod(0o755)
     done = subprocess.run(
         [program, "x:app", "--user=root"],
         user=USER.pw_uid,
@@ -200,3 +198,26 @@ def test_python_that_was_started_before_becomes_the_user() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     three = (USER.pw_uid,) * 3, (USER.pw_gid,) * 3
     assert done.stdout == f"{three[0]} {three[1]} [7, {USER.pw_gid}] {USER.pw_uid}\n"
+
+
+def test_configuration_is_executed_by_root_and_everything_else_by_the_user(closed: Path) -> None:
+    (closed / "gunicorn.conf.py").write_text(
+        "import os\n"
+        "user, group, workers, bind = 'nobody', str(os.getgid()), 1, '127.0.0.1:0'\n"
+        "raw_env = ['COLOUR=blue']\n"
+        "print('read by', os.getuid(), flush=True)\n"
+        "def on_starting(server): print('starting by', os.getuid(), flush=True)\n"
+        "def post_fork(server, worker): print('forked by', os.getuid(), flush=True)\n"
+    )
+    (closed / "app.py").write_text(
+        "import os\nprint('loaded by', os.getuid(), os.environ['COLOUR'], flush=True)\ndef app(e, s): ...\n"
+    )
+    arguments = [f"--python={PYTHON}", f"--config={closed}/gunicorn.conf.py"]
+    with running("app:app", *arguments, bind=(), workers=None, threads=None, cwd=closed) as server:
+        server.ready(1)
+        server.interrupt(SIGHUP)
+        server.log("generation took over generation=2")
+        printed = server.stdout.text().splitlines()
+    user = USER.pw_uid
+    first = ["read by 0", f"starting by {user}", f"forked by {user}", f"loaded by {user} blue"]
+    assert printed == [*first, f"read by {user}", *first[2:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -121,6 +122,23 @@ def test_socket_of_a_living_server_is_refused_and_left_alone(short_path: Path) -
         assert second.code == 1
         assert_one_message(second.stderr, "SPY0003", str(path))
         assert server.get("/").text == "hello\n"
+
+
+def test_socket_whose_backlog_is_full_is_somebodys(short_path: Path) -> None:
+    """Who asks whether it is dead cannot connect, and must not take that for a no."""
+    path = short_path / "s"
+    with socket.socket(socket.AF_UNIX) as busy, contextlib.ExitStack() as clients:
+        busy.bind(os.fspath(path))
+        busy.listen(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = clients.enter_context(socket.socket(socket.AF_UNIX))
+                client.setblocking(False)
+                client.connect(os.fspath(path))
+        ended = end_of("apps.replies", "--bind", f"unix:{path}")
+        assert ended.code == 1
+        assert_one_message(ended.stderr, "SPY0003", str(path))
+        assert path.exists()
 
 
 def test_file_that_is_no_socket_is_refused_and_left_alone(short_path: Path) -> None:
