@@ -23,6 +23,7 @@ type part struct {
 	spaces   bool   // spaces are escaped: the atom stands outside of quotes
 	dash     bool   // nothing is written as a hyphen
 	optional bool   // lead and part are left out where there is nothing to say
+	joined   bool   // it and the next one are taken from the head: their text is kept as one
 	fit      *fit   // to a width; nil: as it is
 }
 
@@ -56,10 +57,10 @@ func Compile(text string) (*Format, error) {
 	switch text {
 	case "json":
 		c.named(styleJSON)
-		return c.format, nil
+		return c.format.join(), nil
 	case "logfmt":
 		c.named(styleLogfmt)
-		return c.format, nil
+		return c.format.join(), nil
 	case "common":
 		c.dashes, text = true, common
 	case "combined":
@@ -68,7 +69,15 @@ func Compile(text string) (*Format, error) {
 	if err := c.percent(text); err != nil {
 		return nil, err
 	}
-	return c.format, nil
+	return c.format.join(), nil
+}
+
+// join finds the runs of parts that are taken from the head.
+func (f *Format) join() *Format {
+	for i := range f.parts[:max(len(f.parts)-1, 0)] {
+		f.parts[i].joined = f.parts[i].kind <= kindHeader && f.parts[i+1].kind <= kindHeader
+	}
+	return f
 }
 
 // field is one of json and logfmt, under one name in both.

@@ -96,7 +96,7 @@ type End struct {
 // Note is what a line needs of a head, until the request has ended. It may be used again and again.
 type Note struct {
 	text []byte
-	ends []int // of the text of each part that is taken; negative: the part is absent
+	ends []int // of the text of each run of parts that are taken
 	more []byte
 	last []int // the same for headers of the reply
 }
@@ -119,14 +119,11 @@ func (f *Format) Append(line []byte, n *Note, e *End, clock *Clock) []byte {
 	for i := range f.parts {
 		p := &f.parts[i]
 		switch {
+		case p.joined:
 		case p.kind <= kindHeader:
-			end := n.ends[took]
+			line = append(line, n.text[from:n.ends[took]]...)
+			from = n.ends[took]
 			took++
-			if end < 0 {
-				continue
-			}
-			line = append(append(line, p.lead...), n.text[from:end]...)
-			from = end
 		case p.kind == kindReplyHeader:
 			line = append(line, p.lead...)
 			line = n.appendReply(line, next)
@@ -260,48 +257,44 @@ func (f *Format) Take(n *Note, r *Request) {
 		if p.kind > kindHeader {
 			continue
 		}
-		at := len(n.text)
-		there := false
-		if n.text, there = f.appendTaken(n.text, p, r); !there && p.optional {
-			n.ends = append(n.ends, -1)
-			continue
+		if value := p.value(r); len(value) > 0 || !p.optional {
+			n.text = append(n.text, p.lead...)
+			at := len(n.text)
+			n.text = p.fit.apply(f.appendTaken(n.text, p, r, value), at)
 		}
-		n.text = p.fit.apply(n.text, at)
-		n.ends = append(n.ends, len(n.text))
+		if !p.joined {
+			n.ends = append(n.ends, len(n.text))
+		}
 	}
 }
 
 // appendTaken renders what a request has, or a hyphen where it does not.
-func (f *Format) appendTaken(line []byte, p *part, r *Request) (_ []byte, there bool) {
+func (f *Format) appendTaken(line []byte, p *part, r *Request, value []byte) []byte {
 	if p.kind == kindUser {
 		at := len(line)
-		if line = appendUser(line, p.header(r), p.spaces); len(line) == at {
+		if line = appendUser(line, value, p.spaces); len(line) == at {
 			line = append(line, '-')
 		}
-		return line, true
+		return line
 	}
-	value := p.value(r)
-	if value == nil || len(value) == 0 && (p.dash || p.optional) {
-		if p.optional {
-			return line, false
-		}
-		return append(line, '-'), false
+	if value == nil || len(value) == 0 && p.dash {
+		return append(line, '-')
 	}
 	switch p.kind {
 	case kindRequestLine:
 		line = appendText(line, r.Method, false)
 		line = appendText(append(line, ' '), r.Target, false)
-		return append(append(line, ' '), protocol(r)...), true
+		return append(append(line, ' '), protocol(r)...)
 	case kindPathInfo:
-		return appendPath(line, value, r.Mount, p.spaces), true
+		return appendPath(line, value, r.Mount, p.spaces)
 	}
 	switch f.style {
 	case styleJSON:
-		return appendQuoted(line, value), true
+		return appendQuoted(line, value)
 	case styleLogfmt:
-		return appendWord(line, value), true
+		return appendWord(line, value)
 	}
-	return appendText(line, value, p.spaces), true
+	return appendText(line, value, p.spaces)
 }
 
 // value is what the request has of a kind; nil: nothing.
@@ -320,8 +313,11 @@ func (p *part) value(r *Request) []byte {
 		return schemes[0]
 	case kindScript:
 		return orEmpty(r.Script)
-	case kindHeader:
-		return p.header(r)
+	case kindHeader, kindUser:
+		if p.index < len(r.Headers) {
+			return r.Headers[p.index]
+		}
+		return nil
 	}
 	if len(r.Method) == 0 {
 		return nil
@@ -337,13 +333,6 @@ func (p *part) value(r *Request) []byte {
 		return orEmpty(r.Query)
 	case kindProtocol:
 		return protocol(r)
-	}
-	return nil
-}
-
-func (p *part) header(r *Request) []byte {
-	if p.index < len(r.Headers) {
-		return r.Headers[p.index]
 	}
 	return nil
 }
