@@ -102,6 +102,12 @@ func (l *logs) traceback(text string) {
 	l.log.Error("application raised while it was loaded", observe.Text(text))
 }
 
+func (l *logs) closeFile() {
+	if l.file != nil {
+		_ = l.file.Close()
+	}
+}
+
 // ReopenLogs has what is logged from now on written to the files that have the names of the logs now.
 func (r *Server) ReopenLogs() {
 	if file := r.logs.file; file != nil {

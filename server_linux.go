@@ -287,6 +287,7 @@ func (r *Server) urls() []string {
 func (r *Server) close() {
 	r.managed.removePid() // before who waits for the end is told that it has come
 	r.watched.close()
+	defer r.logs.closeFile() // nobody has anything to tell any more
 	defer r.managed.close()
 	r.mu.Lock()
 	defer r.mu.Unlock()
