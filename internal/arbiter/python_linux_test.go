@@ -177,6 +177,13 @@ func TestConfigurationThatFailsIsOneErrorWithFileAndLine(t *testing.T) {
 	}
 }
 
+func TestConfigurationThatNeedsGunicornItselfSaysSo(t *testing.T) {
+	_, err := readReal(t, "raise ModuleNotFoundError(\"No module named 'gunicorn.glogging'\", name='gunicorn.glogging')\n")
+	if hint := fault.Hint(err); !strings.Contains(hint, "imports gunicorn itself") {
+		t.Errorf("%v, hint %q", err, hint)
+	}
+}
+
 func TestConfigurationThatCannotBeOpened(t *testing.T) {
 	for file, want := range map[string]string{"nothing.py": "nothing.py: no such file or directory", ".": ".: is a directory"} {
 		t.Run(file, func(t *testing.T) {
