@@ -2,6 +2,7 @@ package speyside
 
 import (
 	"errors"
+	"os"
 
 	"speyside.dev/speyside/internal/arbiter"
 	"speyside.dev/speyside/internal/fault"
@@ -32,6 +33,7 @@ func (r *Server) takeIdentity() error {
 	if id == nil {
 		return nil
 	}
+	r.giveLogs()
 	if err := id.Take(); err != nil {
 		return fault.New(fault.UserNotChanged, "%w", err)
 	}
@@ -40,6 +42,19 @@ func (r *Server) takeIdentity() error {
 		r.log.Warn("user has no group of its own", "user", id.User, "gid", id.GID, "hint", "name one with --group")
 	}
 	return nil
+}
+
+// giveLogs gives the logs to the user, as gunicorn does: when they are reopened (USR1) root is gone.
+func (r *Server) giveLogs() {
+	s := r.settings()
+	for _, path := range []string{s.ErrorLog, s.AccessLog} {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+			continue // none, standard error, a pipe, a device
+		}
+		if err := r.identity.owned(path); err != nil {
+			r.log.Warn("log not given to the user", "path", path, "error", err)
+		}
+	}
 }
 
 // owned gives the user what root has made of its own: Unix sockets and the pid file.

@@ -163,10 +163,11 @@ func (id *Identity) Take() error {
 	return nil
 }
 
-// Own gives a file to the identity, so that it can be used after Take.
+// Own gives a file to the identity, so that it can be used after Take. It follows no symbolic link: in a directory of that user's it might lead
+// anywhere.
 func (id *Identity) Own(path string) error {
 	if id == nil {
 		return nil
 	}
-	return os.Chown(path, id.UID, id.GID)
+	return os.Lchown(path, id.UID, id.GID)
 }

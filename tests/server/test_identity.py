@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from signal import SIGHUP, SIGUSR2
+from signal import SIGHUP, SIGUSR1, SIGUSR2
 from typing import Any
 
 import pytest
@@ -221,3 +221,19 @@ def test_configuration_is_executed_by_root_and_everything_else_by_the_user(close
     user = USER.pw_uid
     first = ["read by 0", f"starting by {user}", f"forked by {user}", f"loaded by {user} blue"]
     assert printed == [*first, f"read by {user}", *first[2:]]
+
+
+def test_logs_are_the_users_so_that_they_can_be_reopened(closed: Path) -> None:
+    """In a directory of root's, where logrotate makes the new file for the user."""
+    access, error = closed / "access.log", closed / "error.log"
+    with running(APP, *become(f"--access-logfile={access}", f"--error-logfile={error}"), workers=None) as server:
+        until(lambda: "worker ready" in error.read_text(), "the log of the start", 20)
+        assert owner(access) == owner(error) == (USER.pw_uid, USER.pw_gid)
+        for path in (access, error):
+            path.rename(f"{path}.1")
+            path.touch()
+            os.chown(path, USER.pw_uid, USER.pw_gid)
+        server.interrupt(SIGUSR1)
+        until(lambda: "error log reopened" in error.read_text(), "the new log", 20)
+        server.json("/?after")
+        until(lambda: "GET /?after " in access.read_text(), "the new access log", 20)
