@@ -108,6 +108,7 @@ func Read(ctx context.Context, o Options) (*Config, error) {
 	if w.inUse() || c.Executed != nil {
 		mapping, unmapped = c.mapGunicorn(&o, w, &sources, values)
 	}
+	o.Unnamed = o.Unnamed || wrong != nil || unmapped != nil // what names the application may be what is wrong
 	if err := c.complete(o, &sources); err != nil {
 		return c.failed(wrong, unmapped, err)
 	}

@@ -25,16 +25,15 @@ func (c *Config) complete(o Options, sources *settings.Sources) error {
 		return err
 	}
 	dir := projectDir(o.Dir, sources)
-	if which == "" && o.Unnamed {
-		defaults := settings.Layer{}
-		maps.Copy(defaults, sources.Defaults)
-		sources.Defaults = defaults
-		defaults["wsgi_app"] = settings.Given{Texts: []string{placeholder}, Source: unnamed}
+	if info, err := os.Stat(dir); which == "" && (o.Unnamed || err != nil || !info.IsDir()) { // chdir that is none is complained of later
+		pretend(sources)
 		return nil
 	}
 	if which == "" {
 		if c.Found, err = discover.Find(discover.Options{Files: os.DirFS(dir), Dir: dir, Env: environment(o.Env, sources), Shallow: isNoProject(dir), Args: o.Args}); err != nil {
-			return err
+			pretend(sources)
+			_, besides := settings.Resolve(*sources)
+			return errors.Join(besides, err)
 		}
 		c.take(sources)
 		which, named, err = sources.Application()
@@ -56,6 +55,14 @@ func environment(env func(string) string, sources *settings.Sources) func(string
 		}
 		return env(name)
 	}
+}
+
+// pretend has the sources name an application.
+func pretend(sources *settings.Sources) {
+	defaults := settings.Layer{}
+	maps.Copy(defaults, sources.Defaults)
+	sources.Defaults = defaults
+	defaults["wsgi_app"] = settings.Given{Texts: []string{placeholder}, Source: unnamed}
 }
 
 // projectDir is where the application is: chdir, which starts where the program was started.

@@ -42,6 +42,29 @@ func TestApplicationIsLookedForWhereNothingNamesIt(t *testing.T) {
 	}
 }
 
+func TestEverythingThatIsWrongIsSaidWhereNoApplicationIsFound(t *testing.T) {
+	r := in(t)
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"-w", "x", "--threads", "y"}, []string{`workers is "x"`, `threads is "y"`, "none was found in " + r.dir}},
+		{[]string{"--chdir", "/nowhere", "-w", "x"}, []string{`chdir is "/nowhere"`, `workers is "x"`}},
+		{[]string{"-c", "bad.toml"}, []string{"bad.toml:1"}},
+	} {
+		r.write("bad.toml", "no_such = 1\n")
+		_, err := r.read(c.args...)
+		if each := fault.Each(err); len(each) != len(c.want) {
+			t.Errorf("%q: %v", c.args, err)
+		}
+		for _, want := range c.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: not said: %s, but %v", c.args, want, err)
+			}
+		}
+	}
+}
+
 func TestWhatWasFoundIsAddedToWhatWasGiven(t *testing.T) {
 	r := in(t)
 	r.mkdir("backend/shop")
