@@ -339,6 +339,9 @@ func (a *App) finish(s *Settings, dir string) error {
 	for i, dir := range a.PythonPath {
 		a.PythonPath[i] = absolute(a.Chdir, dir)
 	}
+	for i, path := range a.TouchReload {
+		a.TouchReload[i] = absolute(a.Chdir, path)
+	}
 	for i, path := range a.ReloadExtraFiles {
 		a.ReloadExtraFiles[i] = absolute(a.Chdir, path)
 	}

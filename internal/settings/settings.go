@@ -107,6 +107,7 @@ type App struct {
 
 	Reload           bool     // when a source has changed
 	ReloadExtraFiles []string // absolute paths or patterns
+	TouchReload      []string // absolute paths
 
 	Warmup        []string      // paths, or module:callable
 	Preload       string        // auto, on or off

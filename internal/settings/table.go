@@ -226,6 +226,13 @@ var table = []Setting{
 		own: func(a *App) any { return &a.ReloadExtraFiles },
 	},
 	{
+		Name: "touch_reload", Meta: "PATHS", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Check: notEmpty,
+		Example: `["/run/shop/reload"]`,
+		Doc: "Files that reload the server when they are touched or written, separated by commas. For production too: sources are not watched for it. " +
+			"Relative paths start at `chdir`. A file that does not exist yet counts when it is made; one that cannot be watched is named in the log.",
+		own: func(a *App) any { return &a.TouchReload },
+	},
+	{
 		Name: "warmup", Example: `["/health", "shop.cache:fill"]`, Meta: "LIST", Type: List, DefaultText: "none", Section: SectionApplication, Since: "0.1", Reloadable: true,
 		Check: aWarmup,
 		Doc: "What each worker does before its first request. Separated by commas: a path such as /health, which the application is asked for, " +

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ const (
 type Options struct {
 	Dirs    []string          // whose Python files count, with those of the directories in them
 	Extra   []string          // absolute paths or patterns of further files, as in filepath.Match
+	Touched []string          // absolute paths of files for which a new time is a change, too
 	Changed func(path string) // called for the first file of each change, on the goroutine of Run
 	Log     *slog.Logger
 }
@@ -53,8 +55,8 @@ func New(options Options) (*Watcher, error) {
 	for _, dir := range options.Dirs {
 		w.addTree(dir)
 	}
-	for _, pattern := range options.Extra {
-		w.add(filepath.Dir(pattern))
+	for _, path := range append(slices.Clone(options.Extra), options.Touched...) {
+		w.add(filepath.Dir(path))
 	}
 	return w, nil
 }
@@ -94,6 +96,9 @@ func (w *Watcher) Run(ctx context.Context) {
 
 // counts reports whether the event is a change of a file that is watched for. A new directory is watched from now on.
 func (w *Watcher) counts(event fsnotify.Event) bool {
+	if slices.Contains(w.options.Touched, event.Name) && !event.Has(fsnotify.Remove) {
+		return true
+	}
 	if event.Op == fsnotify.Chmod {
 		return false
 	}

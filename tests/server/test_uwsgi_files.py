@@ -179,7 +179,7 @@ SHAPES = {
         limit-post = 1048576
         """,
         " - 1 1 {directory}",
-        listed=("touch-reload", "spooler", "mule", "cron", "attach-daemon", "master-fifo", "cache2", "socket"),
+        listed=("spooler", "mule", "cron", "attach-daemon", "master-fifo", "cache2", "socket"),
         files={"app.py": APP},
     ),
     "an environment of its own": Shape(

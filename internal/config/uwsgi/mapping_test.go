@@ -69,6 +69,7 @@ func TestOptionsBecomeSettings(t *testing.T) {
 		"venv = /srv/venv":                            "venv=/srv/venv",
 		"pp = a\npythonpath = b":                      "pythonpath=a|b",
 		"procname = shop\npidfile = /run/shop.pid":    "pidfile=/run/shop.pid proc_name=shop",
+		"touch-reload = a\ntouch-chain-reload = /b":   "touch_reload=a|/b",
 		"py-autoreload = 2":                           "reload=on",
 		"log-format = %(addr) \"%(method) %(uri) %(proto)\" %(status) %(var.HTTP_X_ID) %(nothing)":                   "access_log_format=%(h)s \"%(m)s %({RAW_URI}e)s %(H)s\" %(s)s %({x-id}i)s -",
 		"disable-logging = true\nlog-format = %(addr)":                                                               "",

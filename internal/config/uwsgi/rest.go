@@ -54,7 +54,7 @@ func ignoredRows() []Row {
 		says("the log names a request that took too long, with its stack, in any case", "harakiri-verbose py-tracebacker harakiri-no-arh no-harakiri-arh no-harakiri-after-req-hook"),
 		says("the environment of Speyside's Python is used", "plugin plugins plugins-dir plugin-dir need-plugin need-plugins py-executable python py py-sys-executable python-version binary-path autoload no-site"),
 		says("Python's own hooks around a fork run in any case", "py-call-osafterfork py-call-uwsgi-fork-hooks"),
-		says("a worker's successor is ready before it leaves", "min-worker-lifetime max-apps touch-workers-reload check-interval forkbomb-delay"),
+		says("a worker's successor is ready before it leaves", "min-worker-lifetime max-apps check-interval forkbomb-delay"),
 		says("the log has the time in any case", "log-date logdate log-micros log-master log-master-bufsize log-big log-zero log-ioerror logfile-chmod logfile-chown threaded-logger"),
 		says("the wsgi way of PEP 3333", "wsgi-strict wsgi-env-behaviour wsgi-env-behavior wsgi-lite wsgi-accept-buffer wsgi-accept-buffers manage-script-name"),
 		says("it is of another protocol", "http-modifier1 http-modifier2 http-socket-modifier1 http-socket-modifier2 fastcgi-modifier1 fastcgi-modifier2 scgi-modifier1 scgi-modifier2 raw-modifier1 raw-modifier2 max-vars"),
@@ -68,7 +68,7 @@ func listedRows() []Row {
 	return []Row{
 		says("`speyside status --json` and the health checks tell that", "stats stats-http stats-server stats-min stats-minified stats-no-cores stats-no-metrics stats-push* enable-metrics metric* carbon* nagios snmp* rrdtool*"),
 		says("all `workers` run; `speyside scale` and TTIN, TTOU change their number", "cheaper* cheap idle die-on-idle"),
-		says("`speyside reload`, for instance after the copy: inotifywait or the deployment calls it", "touch-reload touch-chain-reload touch-mules-reload touch-spoolers-reload touch-exec touch-signal touch-logrotate touch-logreopen fs-reload fs-brutal-reload fs-signal propagate-touch py-autoreload-ignore py-auto-reload-ignore"),
+		says("`speyside reload`, for instance after the copy: inotifywait or the deployment calls it", "touch-mules-reload touch-spoolers-reload touch-exec touch-signal touch-logrotate touch-logreopen fs-reload fs-brutal-reload fs-signal propagate-touch py-autoreload-ignore py-auto-reload-ignore"),
 		says("`speyside reload`, `speyside stop`, `speyside scale` and signals do that", "master-fifo reload stop pause resume suspend start"),
 		says("run a task queue (Celery, RQ, Huey) beside the server: spooler and mules come later", "spooler* mule* farm"),
 		says("a systemd timer or cron does that: timers come later", "cron* unique-cron* timer rbtimer signal* legion-cron"),

@@ -51,6 +51,8 @@ func applicationRows() []Row {
 		{Names: names("lazy-apps lazy"), Treatment: Mapped, Setting: "preload", Says: "off with it, on without",
 			apply: func(m *mapping, o Option) { m.set("preload", o, offOn(truth(o))) }},
 		{Names: names("env"), Treatment: Mapped, Setting: "raw_env", apply: appendText("raw_env")},
+		{Names: names("touch-reload touch-chain-reload touch-workers-reload"), Treatment: Mapped, Setting: "touch_reload", Says: "the new workers are ready before the old ones leave",
+			apply: appendText("touch_reload")},
 		{Names: names("py-autoreload python-autoreload py-auto-reload python-auto-reload"), Treatment: Mapped, Setting: "reload",
 			apply: func(m *mapping, o Option) { m.set("reload", o, onOff(o.Value != "0" && truth(o))) }},
 	}
@@ -67,7 +69,7 @@ func addressRows() []Row {
 		{Names: names("listen"), Treatment: Mapped, Setting: "backlog", apply: whole("backlog")},
 		{Names: names("chmod-socket chmod"), Treatment: Mapped, Setting: "umask", Says: "the bits that it leaves out; 666 where it has no value",
 			apply: func(m *mapping, o Option) { m.chmod(o) }},
-		{Names: names("umask"), Treatment: Mapped, Setting: "umask", Says: "as uWSGI does, without either the umask of the process counts",
+		{Names: names("umask"), Treatment: Mapped, Setting: "umask", Says: "of Unix sockets alone, and `chmod-socket` counts before it; without either they are made with the umask of the process, which stays that of the application",
 			apply: func(m *mapping, o Option) { m.umask(o) }},
 		{Names: names("enable-proxy-protocol http-enable-proxy-protocol"), Treatment: Mapped, Setting: "proxy_protocol,proxy_allow_ips", Says: "from any peer, as in uWSGI",
 			apply: func(m *mapping, o Option) {

@@ -17,7 +17,6 @@ from speyside.uwsgi import hooks, static
 from speyside.uwsgi.state import State
 
 Headers = list[tuple[str, str]]
-_cores = itertools.count()
 
 
 class Gate:
@@ -28,6 +27,7 @@ class Gate:
         self._state = state
         self._module = module
         self._files = static.Files(state) if state.static else None
+        self._cores = itertools.count()  # a number for each thread
         self._headers = bool(state.added or state.deleted)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -36,7 +36,7 @@ class Gate:
         local.variables = {}
         core = getattr(local, "core", None)
         if core is None:
-            core = local.core = next(_cores)
+            core = local.core = next(self._cores)
         environ["uwsgi.core"] = core
         if self._headers:
             start_response = self._with_headers(start_response)

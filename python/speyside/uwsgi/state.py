@@ -95,7 +95,8 @@ class Lock:
         self._threads.acquire()
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX, 1, self._place, os.SEEK_SET)
-        except BaseException:
+        except BaseException:  # a request that has timed out, too: the lock may be had by now
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._place, os.SEEK_SET)
             self._threads.release()
             raise
 
@@ -108,13 +109,15 @@ class Lock:
 
     def locked(self) -> bool:
         """Tell whether a thread of any worker has it."""
-        if self._threads.locked():
+        if not self._threads.acquire(blocking=False):  # while it is held no other thread can take what is tried here
             return True
         try:
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._place, os.SEEK_SET)
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._place, os.SEEK_SET)
         except OSError:
             return True
-        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, self._place, os.SEEK_SET)
+        finally:
+            self._threads.release()
         return False
 
 
