@@ -1,6 +1,6 @@
 # make demo   builds into .venv and serves the example on http://localhost:5000
 # make test   installs what the tests need and runs them all
-# The rest: make wheel, make bench, make fuzz, make soak, make generate, make clean.
+# The rest: make wheel, make bench, make bench-full, make fuzz, make soak, make generate, make clean.
 
 PYTHON ?= python3
 GO     ?= go
@@ -11,7 +11,7 @@ LINT   := $(BUILD)/lint/bin
 SOURCES := $(shell git ls-files -co --exclude-standard -- '*.go' '*.c' '*.h' 'python/*' go.mod go.sum pyproject.toml setup.py MANIFEST.in)
 FUZZTIME ?= 20s
 
-.PHONY: demo test test-go test-fuzz test-python test-lint wheel bench fuzz soak generate clean
+.PHONY: demo test test-go test-fuzz test-python test-lint wheel bench bench-full fuzz soak generate clean
 
 demo: $(VENV)/.installed
 	$(VENV)/bin/speyside examples/helloworld_wsgi_app.py
@@ -44,7 +44,12 @@ wheel:
 
 bench: $(VENV)/.installed
 	$(VENV)/bin/python bench/install.py $(BUILD)/bench
-	$(BUILD)/bench/bin/python bench/run.py
+	$(BUILD)/bench/bin/python bench/run.py --short --json bench/results/short.json
+
+# Every scenario with every peer: several hours.
+bench-full: $(VENV)/.installed
+	$(VENV)/bin/python bench/install.py $(BUILD)/bench
+	$(BUILD)/bench/bin/python bench/run.py --json bench/results/full.json
 
 # Longer than a test run may take.
 fuzz:

@@ -16,7 +16,10 @@ from pathlib import Path
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
 FAILURES = "failures.json"
 STAMP = "installed.txt"
-HINTS = {"bjoern": "bjoern is built against libev; on Debian: apt-get install libev-dev"}
+HINTS = {
+    "bjoern": "bjoern is built against libev; on Debian: apt-get install libev-dev",
+    "mod_wsgi": "mod_wsgi is built against Apache; on Debian: apt-get install apache2 apache2-dev",
+}
 
 
 def requirements(text: str) -> list[str]:

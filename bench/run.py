@@ -7,50 +7,59 @@ README.md the method. It loads the loopback address only, and ends what it start
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
-import datetime
 import importlib.metadata
 import json
 import os
-import platform
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import install
 import servers
-from harness import report
+from harness import machine, report, services
 from harness.load import wrk_version
-from harness.rounds import Round, Settings, compare
+from harness.rounds import WARM_UP_SECONDS, Round, Settings, compare
+from harness.services import Missing
 from scenarios import SCENARIOS
 from scenarios.base import Scenario
 from servers import Server
 
 ROOT = Path(__file__).parent.parent
 DESCRIBE = "import sys; print(sys.version.replace(chr(10), ' '), sys._base_executable, sep=chr(10))"
+FULL, SHORT, SMOKE = (6, 5.0), (3, 2.0), (1, 0.3)  # rounds, seconds
+TURN_SECONDS = 2.0  # to start a server, to check it and to end it, beside warm-up and load
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="bench", description="Compare Speyside with other WSGI servers.")
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only this one (repeatable)")
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each server; the median counts (3)")
-    parser.add_argument("--seconds", type=int, default=5, help="load per turn (5)")
+    parser.add_argument("--rounds", type=int, help="turns of each server; the median counts (6, short 3)")
+    parser.add_argument("--seconds", type=float, help="load per turn (5, short 2)")
     parser.add_argument("--peers", help="comma-separated peers instead of all of the scenario's")
     parser.add_argument("--speyside", type=Path, default=ROOT / ".venv/bin/speyside", help="the program to measure")
     parser.add_argument("--json", type=Path, help="write the raw figures of every round to this file")
-    parser.add_argument("--smoke", action="store_true", help="1 round of 1 s: does it work, not how fast is it")
+    parser.add_argument("--short", action="store_true", help="the scenarios and peers that matter most, in ten minutes")
+    parser.add_argument("--smoke", action="store_true", help="1 round of 0.3 s: does it work, not how fast is it")
     parser.add_argument("--list", action="store_true", help="print scenarios and how each server is started, and why")
     options = parser.parse_args(words)
-    if options.smoke:
-        options.rounds = options.seconds = 1
-    if min(options.rounds, options.seconds) < 1:
-        parser.error("--rounds and --seconds must be at least 1")
+    rounds, seconds = SMOKE if options.smoke else SHORT if options.short else FULL
+    options.rounds = rounds if options.rounds is None else options.rounds
+    options.seconds = seconds if options.seconds is None else options.seconds
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("--rounds must be at least 1 and --seconds more than 0")
     if options.peers is not None:
         options.peers = [name for name in options.peers.split(",") if name]
-        unknown = set(options.peers) - {peer.name for peer in servers.PEERS}
+        unknown = set(options.peers) - {peer.name for peer in (*servers.PEERS, *servers.FLOORS)}
         if unknown:
             parser.error(f"no such peer: {', '.join(sorted(unknown))}")
     return options
@@ -65,75 +74,167 @@ def python_of(program: Path) -> tuple[str, ...] | None:
     return tuple(done.stdout.splitlines()) if not done.returncode else None
 
 
-def absence(server: Server, speyside: Path) -> str | None:
+def absence(server: Server, speyside: Path, floors: Path) -> str | None:
     """Why a server cannot take part; None when it can."""
+    if servers.is_ours(server.name):
+        return not_comparable(speyside)
+    hint = f" ({server.hint})" if server.hint else ""
+    if server.floor:
+        failures = services.build_floors(floors)
+        return failures[server.floor] + hint if server.floor in failures else None
+    missing = [program for program in server.needs if not shutil.which(program)]
+    if missing:
+        return f"there is no {missing[0]} in PATH{hint}"
     if server.distribution is None:
-        if not os.access(speyside, os.X_OK):
-            return f"{speyside} is no program; build it first or give --speyside PATH"
-        other, ours = python_of(speyside), python_of(Path(sys.executable))
-        if other is None:
-            return f"no Python beside {speyside}, so it cannot be known whether it is the peers' Python"
-        if other != ours:
-            return f"its Python is {other}, that of the peers {ours}: not comparable; use install.py with its Python"
         return None
     try:
         importlib.metadata.version(server.distribution)
     except importlib.metadata.PackageNotFoundError:
-        failures = Path(sys.prefix) / install.FAILURES
-        known: dict[str, str] = json.loads(failures.read_text()) if failures.exists() else {}
-        reason = known.get(server.name, f"not in {sys.prefix}; run bench/install.py and use its Python")
-        return f"not installed: {reason}" + (f" ({server.hint})" if server.hint else "")
+        file = Path(sys.prefix) / install.FAILURES
+        known: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        reason = known.get(server.distribution, f"not in {sys.prefix}; run bench/install.py and use its Python")
+        return f"not installed: {reason}{hint}"
     return None
 
 
-def machine(options: argparse.Namespace) -> dict[str, object]:
-    """What the figures depend on."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "cpu": models[0].partition(": ")[2] if models else platform.machine(),
-        "cpus": sorted(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
-        "python": sys.version.replace("\n", " "),
-        "wrk": wrk_version(),
-        "commit": commit.stdout.strip(),
-        "load_average_before": os.getloadavg()[0],
-        "rounds": options.rounds,
-        "seconds": options.seconds,
-        "versions": {d.name: d.version for d in importlib.metadata.distributions()},
-    }
+def not_comparable(speyside: Path) -> str | None:
+    """Why this program cannot be measured beside the peers."""
+    if not os.access(speyside, os.X_OK):
+        return f"{speyside} is no program; build it first or give --speyside PATH"
+    other, ours = python_of(speyside), python_of(Path(sys.executable))
+    if other is None:
+        return f"no Python beside {speyside}, so it cannot be known whether it is the peers' Python"
+    if other != ours:
+        return f"its Python is {other}, that of the peers {ours}: not comparable; use install.py with its Python"
+    return None
 
 
-def run(scenario: Scenario, options: argparse.Namespace) -> tuple[list[Round], dict[str, str]]:
-    """One scenario, with a line of progress per turn; answers its rounds and who could not take part."""
-    names = [name for name in scenario.peers if options.peers is None or name in options.peers]
-    takers: list[Server] = []
-    absent: dict[str, str] = {}
-    for server in [servers.SPEYSIDE, *(servers.by_name(name) for name in names)]:
-        reason = absence(server, options.speyside)
-        if reason is None:
-            takers.append(server)
-        else:
-            absent[server.name] = reason
+def unfit(scenario: Scenario) -> str | None:
+    """Why this machine cannot run a scenario; None when it can. It raises the limit of descriptors as far as it may."""
+    if len(os.sched_getaffinity(0)) < scenario.cpus:
+        return f"it needs {scenario.cpus} CPUs, here are {len(os.sched_getaffinity(0))}"
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if scenario.files > hard:
+        return f"it needs {scenario.files} descriptors, the limit here is {hard} (ulimit -Hn)"
+    return None
+
+
+class Progress:
+    """A line per turn, with how far it is and how long it will take."""
+
+    def __init__(self, turns: int) -> None:
+        self.turns, self.done, self.began = turns, 0, time.monotonic()
+
+    def add(self, one: Round) -> None:
+        self.done += 1
+        took = time.monotonic() - self.began
+        left = max(0.0, took / self.done * (self.turns - self.done)) / 60
+        what = f"{one.scenario} round {one.number} {one.server}: {one.failure or 'done'}"
+        print(f"[{self.done}/{self.turns}, {left:.0f} min left] {what}", file=sys.stderr, flush=True)
+
+    def skip(self, turns: int) -> None:
+        """So many will not take place."""
+        self.turns -= turns
+
+
+def names(scenario: Scenario, options: argparse.Namespace) -> tuple[str, ...]:
+    """The peers that were asked for."""
+    peers = scenario.short if options.short else scenario.peers
+    return tuple(name for name in peers if options.peers is None or name in options.peers)
+
+
+def chosen(options: argparse.Namespace) -> list[Scenario]:
+    """The scenarios that were asked for."""
+    if options.scenario:
+        return [SCENARIOS[name] for name in options.scenario]
+    return [scenario for scenario in SCENARIOS.values() if scenario.short or not options.short]
+
+
+def estimate(options: argparse.Namespace) -> tuple[int, float]:
+    """How many turns there are, and about how many seconds they take."""
+    turns = [(s, len(s.takers(names(s, options))) * options.rounds) for s in chosen(options)]
+    warm_up = min(WARM_UP_SECONDS, options.seconds)
+    return sum(count for _, count in turns), sum(
+        count * (options.seconds + warm_up + TURN_SECONDS) for _, count in turns
+    )
+
+
+def run(
+    scenario: Scenario, options: argparse.Namespace, floors: Path, progress: Progress
+) -> tuple[list[Round], dict[str, str]]:
+    """One scenario; answers its rounds and who could not take part."""
+    every = scenario.takers(names(scenario, options))
+    wrong = unfit(scenario)
+    absent = {server.name: reason for server in every if (reason := wrong or absence(server, options.speyside, floors))}
+    takers = [server for server in every if server.name not in absent]
+    progress.skip(len(absent) * options.rounds)
     words = {
         "python": sys.executable,
         "bin": str(Path(sys.executable).parent),
         "speyside": str(options.speyside.absolute()),
+        "floors": str(floors),
     }
-    settings = Settings(options.rounds, options.seconds, words, sysconfig.get_path("purelib"))
     rounds: list[Round] = []
-    for one in compare(scenario, takers, settings):
-        rounds.append(one)
-        print(f"{scenario.name} round {one.number} {one.server}: {one.failure or 'done'}", file=sys.stderr, flush=True)
+    if not takers:
+        return rounds, absent
+    try:
+        with service(scenario) as variables:
+            settings = Settings(options.rounds, options.seconds, words, sysconfig.get_path("purelib"), variables)
+            for one in compare(scenario, takers, settings):
+                rounds.append(one)
+                progress.add(one)
+    except Missing as error:
+        progress.skip(len(takers) * options.rounds)
+        absent |= {server.name: str(error) for server in takers}
     return rounds, absent
+
+
+@contextlib.contextmanager
+def service(scenario: Scenario) -> Iterator[dict[str, str]]:
+    """What the scenario needs beside its server, as environment variables."""
+    if scenario.service is None:
+        yield {}
+    else:
+        with services.postgres() as variables:
+            yield variables
 
 
 def catalogue() -> str:
     """Scenarios and servers, with the reasons."""
     lines = [f"{s.name}: {s.what}\n    {s.why}" for s in SCENARIOS.values()]
-    lines += [f"{s.name}: {' '.join(s.command)}\n    {s.why}" for s in (servers.SPEYSIDE, *servers.PEERS)]
+    every = (servers.SPEYSIDE, *servers.PEERS, *servers.FLOORS)
+    lines += [f"{s.name}: {' '.join(s.command)}\n    {s.why}" for s in every]
     return "\n".join(lines)
+
+
+def measure(options: argparse.Namespace, about: dict[str, object]) -> list[dict[str, object]]:
+    """Every scenario that was asked for, its table printed when it is done; answers the raw figures."""
+    raw: list[dict[str, object]] = []
+    turns, seconds = estimate(options)
+    print(f"{turns} turns, about {seconds / 60:.0f} minutes\n", flush=True)
+    progress = Progress(turns)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="bench-floors-") as directory:
+        for scenario in chosen(options):
+            rounds, absent = run(scenario, options, Path(directory), progress)
+            print(report.table(scenario, rounds, absent, options.seconds), flush=True)
+            outcome = report.verdict(report.summarize(rounds), scenario.target)
+            raw.append({
+                "scenario": scenario.name, "what": scenario.what, "why": scenario.why,
+                "metric": scenario.target.metric.key, "target": outcome.state, "text": outcome.text, "absent": absent,
+                "interval": dataclasses.asdict(outcome.interval) if outcome.interval else None,
+                "rounds": [dataclasses.asdict(one) for one in rounds],
+            })  # fmt: skip
+            save(options.json, {"machine": about, "scenarios": raw})
+    return raw
+
+
+def save(file: Path | None, everything: dict[str, object]) -> None:
+    """Write after each scenario, so that a run that is ended early leaves what it has."""
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(everything, indent=2, ensure_ascii=False) + "\n")
 
 
 def main() -> int:
@@ -147,21 +248,9 @@ def main() -> int:
         return 1
     # SIGTERM ends servers and load like Ctrl-C does; after a SIGKILL the servers end too, wrk at the end of its turn.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    about = machine(options)
-    print(f"{about['cpu']}, {len(os.sched_getaffinity(0))} CPUs, Linux {about['kernel']}, {about['wrk']}")
-    print(f"Python {about['python']}, load average before {about['load_average_before']:.2f}, {about['date']}\n")
-    raw: list[dict[str, object]] = []
-    for name in options.scenario or list(SCENARIOS):
-        rounds, absent = run(SCENARIOS[name], options)
-        print(report.table(SCENARIOS[name], rounds, absent, options.seconds), flush=True)
-        outcome = report.verdict(report.summarize(rounds), SCENARIOS[name].target)
-        raw.append({
-            "scenario": name, "target": outcome.state, "text": outcome.text, "absent": absent,
-            "rounds": [dataclasses.asdict(one) for one in rounds],
-        })  # fmt: skip
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"machine": about, "scenarios": raw}, indent=2, ensure_ascii=False) + "\n")
+    about = machine.describe(ROOT, options.speyside) | {"rounds": options.rounds, "seconds": options.seconds}
+    print(machine.heading(about))
+    measure(options, about)
     return 0
 
 

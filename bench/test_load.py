@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harness.answers import Expected, WrongAnswer, check
+from harness.answers import Expected, Request, WrongAnswer, check
 from harness.load import Counted, LoadFailed, Wrk, parse_wrk
 
 LINE = (
@@ -58,7 +58,7 @@ class Counting(ThreadingHTTPServer):
 @contextmanager
 def serving(status: int = 200) -> Iterator[Counting]:
     with Counting(status) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server
         server.shutdown()
@@ -99,9 +99,19 @@ def test_wrk_counts_what_the_server_answered() -> None:
 @needs_wrk
 def test_wrk_reports_wrong_status_and_sends_the_body() -> None:
     with serving(503) as server:
-        result = Wrk(connections=2, method="POST", body_bytes=100).run(server.server_port, Expected(b""), 1, CPUS)
+        result = Wrk(connections=2, request=Request(method="POST", body=b"x" * 100)).run(
+            server.server_port, Expected(b""), 1, CPUS
+        )
         assert result.errors["status"] == result.requests > 0
         assert server.last_body == b"x" * 100
+
+
+@needs_wrk
+def test_requests_that_are_sent_at_once_are_each_counted() -> None:
+    with serving() as server:
+        result = Wrk(connections=1, pipeline=4).run(server.server_port, Expected(b"hello"), 1, CPUS)
+        assert result.errors == {}
+        assert 0 < result.requests <= server.count <= result.requests + 4
 
 
 @needs_wrk
@@ -127,7 +137,7 @@ def test_counted_load_stops_at_a_wrong_answer() -> None:
 def test_check_compares_status_headers_and_body() -> None:
     with serving() as server:
         port = server.server_port
-        check(port, "/", Expected(b"hello", headers={"content-length": "5"}))
+        check(port, Request(), Expected(b"hello", headers={"content-length": "5"}))
         for expected in (Expected(b"hello", 201), Expected(b"", 200), Expected(b"hello", headers={"X-Other": "1"})):
             with pytest.raises(WrongAnswer):
-                check(port, "/", expected)
+                check(port, Request(), expected)

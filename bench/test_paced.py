@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from harness.answers import Expected
+from harness.answers import Expected, Request
 from harness.load import LoadFailed, Wrk
 from harness.metrics import P50, P99, SLOW
-from harness.paced import Beside, Paced, parse
+from harness.paced import Beside, Closed, Paced, Rates, parse
 from harness.report import summarize, table, verdict
 from harness.rounds import Round, figures, trouble
 from scenarios import SCENARIOS
@@ -34,6 +34,7 @@ SAID = {
     "bytes": 450,
     "p50_us": 250.5,
     "p99_us": 900,
+    "late_p99_us": 12.5,
     "errors": {},
 }
 needs_go = pytest.mark.skipif(not shutil.which("go"), reason="go is not installed")
@@ -61,6 +62,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"hello")
 
+    def do_POST(self) -> None:
+        server = self.server
+        assert isinstance(server, Stalling)
+        server.taken.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None:
         """Nothing."""
 
@@ -73,14 +80,19 @@ class Stalling(ThreadingHTTPServer):
 
     def __init__(self, status: int, stall: float, closes_at: int) -> None:
         self.status, self.stall, self.closes_at = status, stall, closes_at
-        self.count, self.lock = 0, threading.Lock()
+        self.count, self.lock, self.connections = 0, threading.Lock(), 0
+        self.taken: list[bytes] = []
         super().__init__(("127.0.0.1", 0), Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
 
 
 @contextmanager
 def serving(status: int = 200, stall: float = 0.0, closes_at: int = 0) -> Iterator[Stalling]:
     with Stalling(status, stall, closes_at) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield server
         server.shutdown()
@@ -101,22 +113,63 @@ def test_requests_whose_turn_came_during_a_stall_are_charged_with_their_wait() -
 @needs_go
 def test_paced_load_keeps_its_rate_and_its_connections() -> None:
     with serving() as server:
-        result = Paced(rate=200, connections=8).run(server.server_port, EXPECTED, 1, CPUS)
-    assert (result.requests, server.count, result.bytes, result.errors) == (200, 200, 1000, {})
-    assert 1.0 <= result.seconds < 2.0
+        result = Paced(rate=200, connections=8).run(server.server_port, EXPECTED, 0.3, CPUS)
+    assert (result.requests, server.count, result.bytes, result.errors) == (60, 60, 300, {})
+    assert 0.3 <= result.seconds < 1.3
     assert result.p50_us and result.p99_us and 0 < result.p50_us <= result.p99_us
     assert result.cpu_seconds > 0
 
 
 @needs_go
-def test_wrong_status_and_what_was_never_answered_are_errors() -> None:
+def test_refusals_and_what_was_never_answered_are_errors() -> None:
     with serving(503) as server:
-        result = Paced(rate=50, connections=2).run(server.server_port, EXPECTED, 1, CPUS)
-    assert result.errors == {"status": 50}
+        result = Paced(rate=100, connections=2).run(server.server_port, EXPECTED, 0.2, CPUS)
+    assert result.errors == {"shed": 20}
     with serving(closes_at=20) as server:
-        result = Paced(rate=50, connections=1).run(server.server_port, EXPECTED, 1, CPUS)
-    assert result.errors == {"closed": 1, "missing": 31}
-    assert "31 missing errors" in (trouble(result, scenario(Target(P99, 1.0))) or "")
+        result = Paced(rate=100, connections=1).run(server.server_port, EXPECTED, 0.3, CPUS)
+    assert result.errors == {"closed": 1, "missing": 11}
+    assert "11 missing errors" in (trouble(result, scenario(Target(P99, 1.0))) or "")
+
+
+@needs_go
+def test_every_body_is_compared() -> None:
+    with serving() as server:
+        result = Closed(connections=1, requests=5).run(server.server_port, Expected(b"hellO"), 1, CPUS)
+        assert (result.requests, result.errors) == (5, {"body": 5})
+        assert Closed(connections=2, requests=7).run(server.server_port, EXPECTED, 1, CPUS).requests == 7
+
+
+@needs_go
+def test_what_is_shed_is_told_apart() -> None:
+    with serving(503) as server:
+        assert Closed(connections=1, requests=3).run(server.server_port, EXPECTED, 1, CPUS).errors == {"shed": 3}
+
+
+@needs_go
+def test_fresh_and_idle_connections_are_opened() -> None:
+    with serving() as server:
+        Paced(rate=100, connections=5, fresh=True).run(server.server_port, EXPECTED, 0.2, CPUS)
+        assert server.connections == 20 + 5  # those that are opened before the timetable are not used
+    with serving() as server:
+        result = Paced(rate=100, connections=2, idle=9).run(server.server_port, EXPECTED, 0.2, CPUS)
+        assert (server.connections, server.count, result.requests) == (11, 29, 20)
+
+
+@needs_go
+def test_a_slow_upload_takes_its_time_and_arrives_whole() -> None:
+    request = Request(method="POST", body=bytes(range(200)) * 2)
+    with serving() as server:
+        result = Closed(3, request, trickle=2000).run(server.server_port, EXPECTED, 0.1, CPUS)
+        assert (result.requests, result.errors, server.taken) == (3, {}, [request.body] * 3)
+    assert result.p50_us is not None and result.p50_us >= 200_000
+
+
+@needs_go
+def test_each_rate_is_a_point_of_the_curve() -> None:
+    with serving() as server:
+        result = Rates((50, 100, 150), connections=2).run(server.server_port, EXPECTED, 0.6, CPUS)
+    assert [point.rate for point in result.curve] == [50, 100, 150]
+    assert (result.p99_us, result.errors) == (result.curve[1].p99_us, {})
 
 
 @needs_go
@@ -145,7 +198,7 @@ def test_slow_clients_are_counted_and_their_errors_named() -> None:
         assert (result.requests, result.errors) == (100, {})
         assert result.slow_per_second is not None
         assert server.count == pytest.approx(100 + result.slow_per_second, rel=0.3)
-        assert figures(result, 1.0, 1.0, True)[SLOW.key] == result.slow_per_second
+        assert figures(result, 1.0, True)[SLOW.key] == result.slow_per_second
     with serving(500) as server:
         assert load.run(server.server_port, EXPECTED, 1, CPUS).errors.keys() == {"status", "slow status"}
 
@@ -211,8 +264,11 @@ def test_the_applications_slow_requests_are_slow(monkeypatch: pytest.MonkeyPatch
     assert time.thread_time() - used < mixed_app.BURN_SECONDS
 
 
-def test_no_peer_closes_a_connection_that_the_load_keeps() -> None:
-    entry = SCENARIOS["keepalive-1000"]
+@pytest.mark.parametrize("name", ["keepalive-1000", "keepalive-1000-64", "keepalive-10000-64"])
+def test_no_peer_closes_a_connection_that_the_load_keeps(name: str) -> None:
+    entry = SCENARIOS[name]
     assert isinstance(entry.load, Paced)
     limits = {"gunicorn": entry.extra["gunicorn"][-1], "granian": entry.extra["granian"][-1]}
-    assert all(int(limit) // entry.workers >= entry.load.connections for limit in limits.values())
+    opened = entry.load.connections + entry.load.idle
+    assert all(int(limit) // entry.workers >= opened for limit in limits.values())
+    assert entry.files > opened

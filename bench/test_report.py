@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.answers import Expected
+from harness.intervals import confidence, paired
 from harness.load import Wrk
 from harness.metrics import CPU, P99, PSS, RATE
 from harness.report import best_peer, grid, notes, ratio, summarize, table, verdict
@@ -92,12 +93,13 @@ def test_table_shows_figures_failures_absentees_and_the_verdict() -> None:
         SCENARIO, [*ROUNDS, turn("granian", 4, 1.0, "wrk saw 3 read errors")], {"waitress": "not installed"}, 5
     )
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line}
-    assert rows["speyside"][1:3] == ["6.30", "0.88"]
-    assert rows["bjoern"][1:5] == ["7.20", "1.00", "200", "1.00"]
+    assert rows["speyside"][1:4] == ["6.30", "24%", "0.88"]
+    assert rows["bjoern"][1:7] == ["7.20", "3%", "1.00", "200", "0%", "1.00"]
     assert rows["granian"][-1] == "3/4"
     assert "FAILED granian, round 4: wrk saw 3 read errors" in text
     assert "not measured waitress: not installed" in text
-    assert "target: CPU µs/req at most 1.00 × best peer: MET, 0.88 × (speyside 6.30, bjoern 7.20)" in text
+    said = "MET, 0.88 × (speyside 6.30, bjoern 7.20); level: 0.85–1.25"
+    assert f"target: CPU µs/req at most 1.00 × best peer: {said}" in text
 
 
 def test_notes_name_noise_and_idle_workers() -> None:
@@ -107,4 +109,52 @@ def test_notes_name_noise_and_idle_workers() -> None:
     assert lines == [
         "noise  a, round 1: other programs used 0.50 CPU meanwhile",
         "uneven b, round 2: only 3 of 4 workers answered anything",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "word"), [([5.0, 6.0, 6.5], "ahead"), ([5.0, 6.0, 7.0], "level"), ([7.1, 7.2, 9.0], "behind")]
+)
+def test_level_is_what_cannot_be_told_apart(ours: list[float], word: str) -> None:
+    interval = paired(dict(enumerate(ours)), dict.fromkeys(range(3), 7.0))
+    assert interval is not None and interval.words().startswith(word)
+    turned = {"ahead": "behind", "behind": "ahead"}.get(word, word)
+    assert interval.words(more_is_better=True).startswith(turned)
+
+
+def test_rounds_are_paired_so_that_what_disturbs_both_shows_in_neither() -> None:
+    interval = paired({1: 1.0, 2: 10.0, 4: 3.0}, {1: 2.0, 2: 20.0, 3: 9.0, 4: 6.0})
+    assert interval is not None and (interval.low, interval.high, interval.rounds) == (0.5, 0.5, 3)
+    assert paired({1: 1.0}, {1: 1.0}) is None
+    assert paired({1: 1.0, 2: 1.0}, {3: 1.0}) is None
+
+
+def test_confidence_is_that_of_coins() -> None:
+    assert [confidence(rounds, 0) for rounds in (2, 3, 5)] == [0.5, 0.75, 0.9375]
+    wide = paired({n: float(n) for n in range(1, 10)}, dict.fromkeys(range(1, 10), 1.0))
+    # Of nine, one may be cut off at each end: more would be less than 95 %.
+    assert wide is not None and (wide.low, wide.high) == (2.0, 8.0)
+
+
+@pytest.mark.parametrize(("cost", "state"), [(6.9, "met"), (7.0, "not met")])
+def test_a_difference_is_compared_with_its_limit(cost: float, state: str) -> None:
+    target = Target(CPU, 0.65, of="speyside+log", against="speyside", minus=True)
+    rounds = [turn("speyside", 1, 6.3), turn("speyside+log", 1, cost), turn("granian", 1, 1.0)]
+    assert verdict(summarize(rounds), target).state == state
+    assert verdict(summarize(rounds[1:]), target).state == "not measured"
+
+
+@pytest.mark.parametrize(("rate", "state"), [(150.0, "met"), (149.0, "not met")])
+def test_where_more_is_better_the_limit_is_the_least(rate: float, state: str) -> None:
+    target = Target(RATE, 1.5, of="speyside+2l", against="speyside+1l")
+    rounds = [
+        turn("speyside+1l", 1, 1.0, requests_per_second=100.0),
+        turn("speyside+2l", 1, 1.0, requests_per_second=rate),
+    ]
+    assert verdict(summarize(rounds), target).state == state
+
+
+def test_a_late_generator_is_named() -> None:
+    assert notes([Round("s", "a", 1, None, late_p99_ms=3.0)], 1) == [
+        "late   a, round 1: the load generator's own timers were 3.0 ms late (p99)"
     ]

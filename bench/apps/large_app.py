@@ -1,4 +1,4 @@
-"""A large answer that is there as one object, as a rendered report or an image from a cache is."""
+"""Large answers that are there already, as a rendered report or an image from a cache is."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     """Answer the same to everything."""
     start_response("200 OK", HEADERS)
     return [BODY]
+
+
+def huge(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """The same, a hundred times over."""
+    start_response("200 OK", [HEADERS[0], ("Content-Length", str(100 * len(BODY)))])
+    return [BODY] * 100

@@ -1,4 +1,4 @@
-"""Three kinds of request in one application: fast ones, ones that wait as for a database, ones that compute."""
+"""Kinds of request in one application: fast ones, ones that wait as for a database, ones that compute, uploads."""
 
 from __future__ import annotations
 
@@ -28,5 +28,10 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
         time.sleep(SLEEP_SECONDS)
     elif environ["PATH_INFO"] == "/burn":
         burn(BURN_SECONDS)
+    elif environ["REQUEST_METHOD"] == "POST":
+        size = int(environ["CONTENT_LENGTH"])
+        taken = environ["wsgi.input"].read(size)
+        if len(taken) != size:
+            raise ValueError(f"{len(taken)} bytes instead of {size}")
     start_response("200 OK", HEADERS)
     return [BODY]

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-SIZE = 65536
 BODY = b"taken"
 HEADERS = [("Content-Type", "text/plain"), ("Content-Length", str(len(BODY)))]
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer the same to everything that is complete."""
-    if environ["REQUEST_METHOD"] == "POST":
-        taken = environ["wsgi.input"].read(SIZE)
-        if len(taken) != SIZE:
-            raise ValueError(f"{len(taken)} bytes instead of {SIZE}")
+    size = int(environ["CONTENT_LENGTH"])
+    taken = environ["wsgi.input"].read(size)
+    if len(taken) != size:
+        raise ValueError(f"{len(taken)} bytes instead of {size}")
     start_response("200 OK", HEADERS)
     return [BODY]

@@ -96,6 +96,7 @@ def hold(order: Order) -> None:
     os.set_blocking(writable, False)
     signal.set_wakeup_fd(writable)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    began = time.monotonic()
     server = subprocess.Popen(
         order["command"],
         cwd=order["directory"],
@@ -103,6 +104,7 @@ def hold(order: Order) -> None:
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,
     )
+    print(f"bench: server started at {began:.6f} as {server.pid}", file=sys.stderr, flush=True)
     try:
         wait_for_end(server.pid, readable)
     finally:

@@ -1,28 +1,39 @@
-"""The load of a scenario: wrk for speed, a counted number of requests for memory.
+"""The load of a scenario: wrk for speed, a counted number of requests for memory, none for the time to start.
 
-Callers need `Wrk` and `Counted`, both a `Load`. Load goes to the loopback address only and ends by itself.
+Callers need `Wrk`, `Counted` and `OneAnswer`, each a `Load`. Load goes to the loopback address only and ends by itself.
 """
 
 from __future__ import annotations
 
 import http.client
+import math
 import resource
 import shutil
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from harness import answers
-from harness.answers import HOST, Expected
+from harness.answers import HOST, Expected, Request
 
 SCRIPT = Path(__file__).parent / "wrk.lua"
 TIMEOUT_SECONDS = 5
 ERRORS = ("connect", "read", "write", "status", "timeout")
+
+
+@dataclass(frozen=True)
+class Point:
+    """Latency at one rate."""
+
+    rate: int
+    p50_us: float
+    p99_us: float
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,8 @@ class LoadResult:
     cpu_seconds: float = 0.0
     workers_seen: int | None = None
     slow_per_second: float | None = None  # what clients beside the measured ones got done
+    late_p99_us: float | None = None  # of the load generator itself
+    curve: tuple[Point, ...] = ()
 
 
 class LoadFailed(Exception):
@@ -48,12 +61,12 @@ class Load(Protocol):
     """Anything that can load a server on a port of the loopback address."""
 
     @property
-    def path(self) -> str: ...
+    def request(self) -> Request: ...
 
     @property
     def measures_speed(self) -> bool: ...
 
-    def run(self, port: int, expected: Expected, seconds: int, cpus: frozenset[int]) -> LoadResult: ...
+    def run(self, port: int, expected: Expected, seconds: float, cpus: frozenset[int]) -> LoadResult: ...
 
 
 def on_cpus(cpus: frozenset[int], command: list[str]) -> list[str]:
@@ -82,39 +95,35 @@ def parse_wrk(output: str) -> LoadResult:
 
 @dataclass(frozen=True)
 class Wrk:
-    """Keep-alive connections that send the same request as fast as they are answered, for some seconds."""
+    """Connections that send the same request as fast as they are answered, `pipeline` of them at once. wrk knows whole
+    seconds only: a fraction is rounded up."""
 
     connections: int = 64
-    threads: int = 1
-    path: str = "/"
-    method: str = "GET"
-    body_bytes: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    request: Request = Request()
+    pipeline: int = 1
     measures_speed: bool = True
 
-    def command(self, port: int, seconds: int) -> list[str]:
-        words = ["wrk", f"-t{self.threads}", f"-c{self.connections}", f"-d{seconds}s", f"--timeout={TIMEOUT_SECONDS}s"]
+    def command(self, port: int, seconds: float, body: str) -> list[str]:
+        words = ["wrk", "-t1", f"-c{self.connections}", f"-d{math.ceil(seconds)}s", f"--timeout={TIMEOUT_SECONDS}s"]
         words += [f"--script={SCRIPT}"]
-        words += [f"--header={name}: {value}" for name, value in self.headers.items()]
-        return [*words, f"http://{HOST}:{port}{self.path}", "--", self.method, str(self.body_bytes)]
+        words += [f"--header={name}: {value}" for name, value in self.request.headers.items()]
+        url = f"http://{HOST}:{port}{self.request.path}"
+        return [*words, url, "--", self.request.method, body, str(self.pipeline)]
 
-    def run(self, port: int, expected: Expected, seconds: int, cpus: frozenset[int]) -> LoadResult:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            on_cpus(cpus, self.command(port, seconds)),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds + 30,
-        )
+    def run(self, port: int, expected: Expected, seconds: float, cpus: frozenset[int]) -> LoadResult:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.request.body)
+            file.flush()
+            words = self.command(port, seconds, file.name if self.request.body else "-")
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            done = subprocess.run(
+                on_cpus(cpus, words), capture_output=True, text=True, check=False, timeout=seconds + 30
+            )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if done.returncode:
             raise LoadFailed(f"wrk exited with {done.returncode}: {(done.stderr or done.stdout).strip()[-200:]}")
-        result = parse_wrk(done.stdout)
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return LoadResult(
-            result.requests, result.seconds, result.bytes, result.p50_us, result.p99_us, result.errors, cpu
-        )
+        return replace(parse_wrk(done.stdout), cpu_seconds=cpu)
 
 
 @dataclass(frozen=True)
@@ -125,11 +134,11 @@ class Counted:
     requests: int = 1000
     concurrency: int = 20
     per_connection: int = 5
-    path: str = "/"
+    request: Request = Request()
     worker_header: str | None = None
     measures_speed: bool = False
 
-    def run(self, port: int, expected: Expected, seconds: int, cpus: frozenset[int]) -> LoadResult:
+    def run(self, port: int, expected: Expected, seconds: float, cpus: frozenset[int]) -> LoadResult:
         batches = [self.per_connection] * (self.requests // self.per_connection)
         workers: set[str] = set()
         total = 0
@@ -156,7 +165,7 @@ class Counted:
         connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_SECONDS)
         try:
             for _ in range(count):
-                answer = answers.get(connection, self.path)
+                answer = answers.ask(connection, self.request)
                 wrong = answers.difference(answer, expected)
                 if wrong:
                     raise answers.WrongAnswer(wrong)
@@ -166,6 +175,26 @@ class Counted:
         finally:
             connection.close()
         return workers, size
+
+
+@dataclass(frozen=True)
+class OneAnswer:
+    """A single request: what is measured is over by then."""
+
+    request: Request = Request()
+    measures_speed: bool = False
+
+    def run(self, port: int, expected: Expected, seconds: float, cpus: frozenset[int]) -> LoadResult:
+        began = time.monotonic()
+        connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_SECONDS)
+        try:
+            answer = answers.ask(connection, self.request)
+        finally:
+            connection.close()
+        wrong = answers.difference(answer, expected)
+        if wrong:
+            raise answers.WrongAnswer(wrong)
+        return LoadResult(1, time.monotonic() - began, len(answer.body))
 
 
 def wrk_version() -> str | None:

@@ -6,20 +6,24 @@ reads what the tree used, checks again and ends it; whatever goes wrong makes th
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import servers
 from harness import answers, processes
-from harness.load import LoadFailed, LoadResult
-from harness.metrics import CPU, P50, P99, PSS, RATE, SLOW
-from harness.running import BENCH, NotStarted, Plan, Running, free_port
+from harness.load import LoadFailed, LoadResult, Point
+from harness.metrics import CPU, FIRST, LOST, P50, P99, PSS, PSS_START, RATE, SLOW
+from harness.running import BENCH, POLL_SECONDS, NotStarted, Plan, Running, free_port
 from scenarios.base import Scenario
 from servers import Server
 
-WARM_UP_SECONDS = 1
+WARM_UP_SECONDS = 1.0
+RELOAD_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -36,17 +40,20 @@ class Round:
     bytes_per_reply: float = 0.0
     other_cpus: float = 0.0
     workers_seen: int | None = None
+    late_p99_ms: float | None = None
+    curve: tuple[Point, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for the whole run."""
+    """What holds for the whole run. `variables` are put in every server's environment."""
 
     rounds: int
-    seconds: int
+    seconds: float
     words: dict[str, str]
     site: str
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 def split_cpus(pinned: bool) -> tuple[frozenset[int], frozenset[int]]:
@@ -62,24 +69,29 @@ def split_cpus(pinned: bool) -> tuple[frozenset[int], frozenset[int]]:
 
 def command(server: Server, scenario: Scenario, words: dict[str, str], port: int) -> list[str]:
     """The server's command line for this scenario; the scenario's own arguments come before the application."""
-    filled = words | {
-        "port": str(port),
-        "workers": str(scenario.workers),
-        "threads": str(scenario.threads),
-        "slots": str(scenario.workers * scenario.threads),
-        "app": scenario.app,
-        "peers": str(BENCH / "peers"),
-    }
+    filled = (
+        words
+        | {
+            "port": str(port),
+            "workers": str(scenario.workers),
+            "threads": str(scenario.threads),
+            "slots": str(scenario.workers * scenario.threads),
+            "app": scenario.app,
+            "peers": str(BENCH / "peers"),
+        }
+        | dict(server.words)
+    )
     *options, app = server.command
-    return [word.format_map(filled) for word in (*options, *scenario.extra.get(server.name, ()), app)]
+    more = scenario.extra.get(server.name.partition("+")[0], ())
+    return [word.format_map(filled) for word in (*options, *more, app)]
 
 
-def compare(scenario: Scenario, servers: list[Server], settings: Settings) -> Iterator[Round]:
+def compare(scenario: Scenario, takers: list[Server], settings: Settings) -> Iterator[Round]:
     """A, B, C, A, B, C …: so that what disturbs the machine for a while disturbs all of them. A server that does not
     start the first time is not tried again."""
     absent: set[str] = set()
     for number in range(1, settings.rounds + 1):
-        for server in servers:
+        for server in takers:
             if server.name in absent:
                 continue
             try:
@@ -96,11 +108,13 @@ def one_round(scenario: Scenario, server: Server, number: int, settings: Setting
     plan = Plan(
         name=server.name,
         command=command(server, scenario, settings.words, port),
-        path=scenario.load.path,
+        request=scenario.load.request,
         expected=scenario.expected,
         port=port,
         cpus=server_cpus,
-        site=settings.site if server.distribution is None else None,
+        site=settings.site if servers.is_ours(server.name) else None,
+        keep_alive=server.keep_alive,
+        variables=settings.variables,
     )
     with Running(plan) as running:
         try:
@@ -109,20 +123,28 @@ def one_round(scenario: Scenario, server: Server, number: int, settings: Setting
             return Round(scenario.name, server.name, number, f"{type(error).__name__}: {error}")
 
 
-def measure(scenario: Scenario, running: Running, number: int, seconds: int, cpus: frozenset[int]) -> Round:
+def measure(scenario: Scenario, running: Running, number: int, seconds: float, cpus: frozenset[int]) -> Round:
     """Check, warm up, load, read, check."""
     plan, load = running.plan, scenario.load
-    answer = answers.check(plan.port, load.path, scenario.expected)
+    answer = plan.check()
+    start = running.pss_mib()
     if load.measures_speed:
-        load.run(plan.port, scenario.expected, WARM_UP_SECONDS, cpus)
+        load.run(plan.port, scenario.expected, min(WARM_UP_SECONDS, seconds), cpus)
     cpu, busy, began = running.cpu_seconds(), processes.machine_busy_seconds(), time.monotonic()
-    result = load.run(plan.port, scenario.expected, seconds, cpus)
+    with reloading(running, seconds / 3) if scenario.reload else contextlib.nullcontext():
+        result = load.run(plan.port, scenario.expected, seconds, cpus)
     busy, took = processes.machine_busy_seconds() - busy, time.monotonic() - began
     cpu = running.cpu_seconds() - cpu
-    pss = running.pss_mib()
     failure = trouble(result, scenario) or forgetful(running)
+    values = figures(result, cpu, load.measures_speed) | {PSS.key: running.pss_mib()}
+    if scenario.target.metric in (PSS, PSS_START):
+        values[PSS_START.key] = start
+    if scenario.first_answer and running.first_answer_seconds is not None:
+        values[FIRST.key] = running.first_answer_seconds * 1000
+    if scenario.reload:
+        values[LOST.key] = sum(result.errors.get(kind, 0) for kind in ("missing", "shed", "status", "body"))
     try:
-        answers.check(plan.port, load.path, scenario.expected)
+        plan.check()
     except (OSError, http.client.HTTPException, answers.WrongAnswer) as error:
         failure = failure or f"after the load: {error}"
     return Round(
@@ -130,19 +152,36 @@ def measure(scenario: Scenario, running: Running, number: int, seconds: int, cpu
         server=plan.name,
         number=number,
         failure=failure,
-        values=figures(result, cpu, pss, load.measures_speed),
+        values=values,
         requests=result.requests,
         errors=dict(result.errors),
         bytes_per_reply=result.bytes / max(1, result.requests),
         other_cpus=max(0.0, busy - cpu - result.cpu_seconds) / took,
         workers_seen=result.workers_seen,
+        late_p99_ms=None if result.late_p99_us is None else result.late_p99_us / 1000,
+        curve=result.curve,
         headers=dict(answer.headers),
     )
 
 
-def figures(result: LoadResult, cpu: float, pss: float, speed: bool) -> dict[str, float]:
+@contextlib.contextmanager
+def reloading(running: Running, after: float) -> Iterator[None]:
+    """Reload while the load runs; RuntimeError when the processes are the same afterwards, so that it was none."""
+    before = running.workers()
+    timer = threading.Timer(after, running.reload)
+    timer.start()
+    yield
+    timer.join()
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while not running.workers() - before:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no process was started within {RELOAD_SECONDS} s after the reload")
+        time.sleep(POLL_SECONDS)
+
+
+def figures(result: LoadResult, cpu: float, speed: bool) -> dict[str, float]:
     """The round's figures by their metric's key; those of speed only where the load can tell."""
-    values = {PSS.key: pss}
+    values: dict[str, float] = {}
     if speed and result.requests:
         values[CPU.key] = cpu / result.requests * 1e6
         values[RATE.key] = result.requests / result.seconds
@@ -156,11 +195,11 @@ def figures(result: LoadResult, cpu: float, pss: float, speed: bool) -> dict[str
 
 def trouble(result: LoadResult, scenario: Scenario) -> str | None:
     """Why a loaded round does not count."""
-    if result.errors:
+    if result.errors and not scenario.reload:
         return "the load saw " + ", ".join(f"{count} {kind} errors" for kind, count in result.errors.items())
     if not result.requests:
         return "no request was answered"
-    if result.bytes < result.requests * len(scenario.expected.body):
+    if result.bytes < result.requests * scenario.expected.size:
         return f"{result.bytes} bytes for {result.requests} replies: some were too short"
     return None
 

@@ -8,26 +8,31 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from harness import answers, processes
-from harness.answers import HOST, Expected
+from harness.answers import HOST, Answer, Expected, Request
 from harness.holder import Order
 from harness.load import on_cpus
 
 BENCH = Path(__file__).parent.parent
 APPS = BENCH / "apps"
 START_SECONDS = 20.0
+POLL_SECONDS = 0.002
 QUIET_SECONDS = 0.3
 GRACE_SECONDS = 5.0
 STOP_SECONDS = 15.0
+STARTED = re.compile(r"^bench: server started at ([0-9.]+) as ([0-9]+)$", re.MULTILINE)
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 
 
@@ -42,11 +47,17 @@ class Plan:
 
     name: str
     command: list[str]
-    path: str
+    request: Request
     expected: Expected
     port: int
     cpus: frozenset[int]
     site: str | None = None
+    keep_alive: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self) -> Answer:
+        """Whether it answers as expected now."""
+        return answers.check(self.port, self.request, self.expected, self.keep_alive)
 
 
 def free_port() -> int:
@@ -69,10 +80,11 @@ class Running:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.log = os.memfd_create("server-log")
+        self.first_answer_seconds: float | None = None
         order = Order(
             command=on_cpus(plan.cpus, plan.command),
             directory=str(APPS),
-            environment=environment(plan.site),
+            environment=environment(plan.site) | dict(plan.variables),
             grace_seconds=GRACE_SECONDS,
         )
         self.holder = subprocess.Popen(
@@ -119,7 +131,8 @@ class Running:
         problem = "it does not listen"
         while time.monotonic() < deadline:
             try:
-                answers.check(self.plan.port, self.plan.path, self.plan.expected)
+                self.first_answer(deadline)
+                self.plan.check()
                 return
             except answers.WrongAnswer as wrong:
                 problem = str(wrong)
@@ -127,8 +140,36 @@ class Running:
                 problem = f"{type(error).__name__}: {error}"
             if "bench: server exited" in self.output():
                 break
-            time.sleep(0.05)
+            time.sleep(POLL_SECONDS)
         raise NotStarted(f"{problem}; {last_words(self.output())}")
+
+    def first_answer(self, deadline: float) -> None:
+        """Note when the first right answer came, counted from when the holder started the server. A request that is
+        accepted and not answered waits here, as a user's does, until the server has started."""
+        if self.first_answer_seconds is not None:
+            return
+        connection = http.client.HTTPConnection(HOST, self.plan.port, timeout=max(0.1, deadline - time.monotonic()))
+        try:
+            answer = answers.ask(connection, self.plan.request)
+        finally:
+            connection.close()
+        now, started = time.monotonic(), STARTED.search(self.output())
+        wrong = answers.difference(answer, self.plan.expected)
+        if wrong:
+            raise answers.WrongAnswer(wrong)
+        if started:
+            self.first_answer_seconds = now - float(started.group(1))
+
+    def reload(self) -> None:
+        """Tell the server to load its application again: SIGHUP to the process that was started."""
+        started = STARTED.search(self.output())
+        if not started:
+            raise RuntimeError("the holder did not say which process is the server")
+        os.kill(int(started.group(2)), signal.SIGHUP)
+
+    def workers(self) -> frozenset[int]:
+        """The processes of the server now."""
+        return frozenset(p.pid for p in processes.descendants(processes.read_table(), self.holder.pid))
 
     def wait_until_quiet(self) -> None:
         """Until the other workers have started too: nothing below the holder used CPU for a moment."""

@@ -1,10 +1,16 @@
--- wrk's script: which request to send (method and size of the body come after "--"), and a line with the exact numbers.
--- A scenario's requests stay static: there is no request() and no response() here, so wrk's fast path is used.
+-- wrk's script: which request to send (after "--": method, file of the body or "-", how many to send at once), and a
+-- line with the exact numbers. A scenario's requests stay static: there is no response() here and request() answers the
+-- same bytes, which wrk asks for once, so its fast path is used.
 function init(args)
   wrk.method = args[1]
-  local size = tonumber(args[2])
-  if size > 0 then
-    wrk.body = string.rep("x", size)
+  if args[2] ~= "-" then
+    local file = assert(io.open(args[2], "rb"))
+    wrk.body = file:read("*a")
+    file:close()
+  end
+  local one, times = wrk.format(), tonumber(args[3])
+  if times > 1 then
+    wrk.format = function() return string.rep(one, times) end
   end
 end
 

@@ -1,20 +1,12 @@
-"""All comparisons, in the order in which they run. A new one is a module here and a line in SCENARIOS."""
+"""All comparisons, in the order in which they run. A new one is an entry of a module here."""
 
 from __future__ import annotations
 
-from scenarios import flask_hello, hello, keepalive, large_reply, memory, mixed, upload
+from scenarios import bodies, connections, frameworks, hello, life, mixed, own
 from scenarios.base import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
-    for scenario in (
-        hello.SCENARIO,
-        flask_hello.SCENARIO,
-        upload.SCENARIO,
-        large_reply.SCENARIO,
-        keepalive.SCENARIO,
-        keepalive.BUSY,
-        *mixed.SCENARIOS,
-        memory.SCENARIO,
-    )
+    for module in (hello, frameworks, bodies, connections, mixed, life, own)
+    for scenario in module.SCENARIOS
 }

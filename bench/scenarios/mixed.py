@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from harness.answers import Expected
+from harness.answers import Expected, Request
 from harness.load import Wrk
 from harness.metrics import P50, P99, SLOW
-from harness.paced import Beside, Paced
+from harness.paced import Beside, Closed, Paced
 from scenarios.base import Fair, Scenario, Target
 
 BODY = b"Hello World !"
-THREADED = ("granian", "gunicorn", "waitress")
-SLEEPERS = Wrk(connections=4, path="/sleep")
-BURNER = Wrk(connections=1, path="/burn")
+THREADED = ("granian", "gunicorn", "uwsgi", "waitress", "cheroot")
+SLEEPERS = Wrk(connections=4, request=Request("/sleep"))
+BURNER = Wrk(connections=1, request=Request("/burn"))
+UPLOADS = Closed(connections=500, request=Request("/", "POST", body=b"x" * 16384), trickle=8192)
 FAST = Paced(rate=400, connections=16)
 ALONE = Paced(rate=100, connections=1)
 
 
-def scenario(name: str, what: str, why: str, load: Beside, target: Target) -> Scenario:
-    """What the three have in common: two workers with four threads, and peers that have threads."""
+def scenario(name: str, what: str, why: str, load: Beside, target: Target, short: tuple[str, ...] = ()) -> Scenario:
+    """What they have in common: two workers with four threads, and peers that have threads."""
     return Scenario(
         name=name,
         what=what,
@@ -30,6 +31,10 @@ def scenario(name: str, what: str, why: str, load: Beside, target: Target) -> Sc
         pinned=False,
         target=target,
         peers=THREADED,
+        # Their limits on connections are per worker, and below the slow uploads' number.
+        extra={"gunicorn": ("--worker-connections", "4000")},
+        short=short,
+        files=2048,
     )
 
 
@@ -41,6 +46,7 @@ SCENARIOS = (
         "idle shows in the tail",
         Beside(FAST, SLEEPERS),
         Target(P99, 1.00, fair=Fair(SLOW, 0.8)),
+        short=("granian", "gunicorn"),
     ),
     scenario(
         "mixed-cpu",
@@ -55,5 +61,12 @@ SCENARIOS = (
         "an idle worker is there for every one of its requests",
         Beside(ALONE, BURNER),
         Target(P50, 0.30, absolute=True, fair=Fair(SLOW, 0.8)),
+    ),
+    scenario(
+        "slow-clients",
+        "p99 of fast requests beside 500 clients that upload 16 KiB in 2 s each",
+        "mobile clients and attackers: whoever reads a body in a thread of the application has none left",
+        Beside(FAST, UPLOADS),
+        Target(P99, 1.00, fair=Fair(SLOW, 0.8)),
     ),
 )
