@@ -18,7 +18,7 @@ from harness import PATIENCE, Client, Output, Server, running
 from .theirs import Gunicorn, gunicorn
 
 HERE = Path(__file__).parent
-CONFIGURATIONS = sorted((HERE / "gunicorn").glob("*.py"))
+CONFIGURATIONS = sorted((HERE / "of_gunicorn").glob("*.py"))
 LINE = re.compile(r"^\[[^]]+\] \[(\d+)\] \[(\w+)\] (.*)$")
 # What gunicorn logs of itself, where hooks log, too.
 ITS_OWN = re.compile(
@@ -191,7 +191,7 @@ def test_there_are_ten_configurations() -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_configuration_does_what_it_does_under_gunicorn(name: str, short_path: Path) -> None:
-    scenario, file = SCENARIOS[name], str(HERE / "gunicorn" / f"{name}.py")
+    scenario, file = SCENARIOS[name], str(HERE / "of_gunicorn" / f"{name}.py")
     theirs, ours = prepare(short_path / "g", scenario), prepare(short_path / "s", scenario)
     env = {"PORT": "0", **scenario.env}
     apps = [scenario.app] if scenario.app else []
