@@ -23,7 +23,9 @@ const (
 // NewForCaller prepares the front of a process that serves in threads of its own, and is at the other end of control. It ends when that
 // process does, or wants it to.
 func NewForCaller(s *settings.Settings, control *os.File) (*Server, error) {
-	nothing := func(context.Context) (*config.Config, error) { return nil, errors.New("a front of a process's own is not reloaded") }
+	nothing := func(context.Context) (*config.Config, error) {
+		return nil, errors.New("a front of a process's own is not reloaded")
+	}
 	return build(&config.Config{Settings: s}, nothing, func(Started) {}, control)
 }
 

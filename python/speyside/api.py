@@ -51,6 +51,8 @@ def serve(
         _serve_named(app, bind=bind, workers=workers, threads=threads, **settings)
         return
     name = spelled(app)
+    if _served_by_script(app, bind):
+        return
     if workers not in (None, 1):
         raise ValueError(
             f"a callable is served by this process, which cannot be {workers} workers: "
@@ -71,6 +73,19 @@ def serve(
             front.serve(app, {})
     finally:
         front.close()
+
+
+def _served_by_script(app: Application, bind: str | Sequence[str]) -> bool:
+    """Serve as the script does that is run as `speyside FILE.py`: there is a front already; False elsewhere."""
+    stage = sys.modules.get("speyside.simple_server")
+    if stage is None or stage.__name__ != "speyside.script_server":
+        return False
+    address = bind if isinstance(bind, str) else bind[0]
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise ValueError(f"{address}: a script that speyside runs listens at HOST:PORT; else use --bind")
+    stage.make_server(host.strip("[]"), int(port), app).serve_forever()
+    return True
 
 
 def arguments(settings: dict[str, Value]) -> list[str]:

@@ -53,6 +53,7 @@ class Front:
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._servers: set[int] = set()  # the threads in serve
+        self._threads: set[int] = set()  # those that it has started
         self._drained = self._lost = self._told_ready = False
         self._closing = self._ending = False
         self._requests = 0
@@ -76,6 +77,10 @@ class Front:
     def lost(self) -> bool:
         """Say whether the front has ended by itself."""
         return self._lost and not self._closing
+
+    def serving_here(self) -> bool:
+        """Say whether the calling thread is one of those that serve: it cannot wait for their end."""
+        return threading.get_ident() in self._servers | self._threads
 
     def serve(self, application: Application, extra: Mapping[str, object], limit: int = 0, seconds: float = -1) -> int:
         """Serve until pause, for so many requests, or until none came for the rest of the seconds; return how many.
@@ -130,14 +135,16 @@ class Front:
                 return
             self._closing = True
             self.pause()
-            if threading.get_ident() in self._servers:
+            if self.serving_here():
                 return  # the request at hand has asked for it; serve goes on here when it is done
             self._ending = True
             self._idle.wait_for(lambda: not self._servers, patience)
         deadline = time.monotonic() + patience
-        if not self._servers and not self._lost:
-            self._refuse_rest(deadline)
-        self._end(deadline)
+        try:
+            if not self._servers and not self._lost:
+                self._refuse_rest(deadline)
+        finally:  # also when a handler of a signal raises
+            self._end(deadline)
 
     def _refuse_rest(self, deadline: float) -> None:
         self._configure({})
@@ -237,11 +244,14 @@ class Front:
         failures: list[BaseException] = []
 
         def serve(number: int) -> None:
+            self._threads.add(threading.get_ident())
             try:
                 counts.append(self._gateway.serve(application, WORKER, number))
             except BaseException as error:  # it is raised where serve was called
                 failures.append(error)
                 self.pause()
+            finally:
+                self._threads.discard(threading.get_ident())
 
         # Daemons or not as the calling thread is: a program that ends while they serve ends as it would without us.
         threads = [

@@ -111,6 +111,8 @@ class WSGIServer(wsgiref.simple_server.WSGIServer):
             self._shut = True
             if self._front is not None:
                 self._front.pause()
+                if self._front.serving_here():
+                    return  # the request at hand has asked for it
             others = self._servers - {threading.get_ident()}
             self._is_idle.wait_for(lambda: not others & self._servers)
 

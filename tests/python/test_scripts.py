@@ -20,6 +20,8 @@ from program import SCRIPTS, Program
         ("handle_forever.py", "handle_forever", "interrupted"),
         ("in_thread.py", "in_thread serving", "interrupted"),
         ("port_taken.py", "port_taken", "after"),
+        ("speyside_serve.py", "speyside_serve 1", "calls 1"),
+        ("own_simple_server.py", "own_simple_server", "after"),
     ],
 )
 def test_script_is_served_and_goes_on_to_its_end(script: str, answer: str, after: str) -> None:
