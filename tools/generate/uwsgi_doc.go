@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"speyside.dev/speyside/internal/config/uwsgi"
-	"speyside.dev/speyside/internal/settings"
 )
 
 // The lines between which docs/migrating-uwsgi.md has the table of options.
@@ -26,25 +25,11 @@ func uwsgiTable() string {
 	for _, row := range uwsgi.Rows() {
 		here := string(row.Treatment)
 		if row.Setting != "" {
-			here = uwsgiSettings(row.Setting)
+			here = "`" + strings.ReplaceAll(row.Setting, ",", "`, `") + "`"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", "`"+strings.Join(row.Names, "` `")+"`", here, row.Says)
 	}
 	return b.String()
-}
-
-// uwsgiSettings are those of a row that there are.
-func uwsgiSettings(names string) string {
-	var there []string
-	for name := range strings.SplitSeq(names, ",") {
-		if _, ok := settings.Named(name); ok {
-			there = append(there, "`"+name+"`")
-		}
-	}
-	if len(there) == 0 {
-		return "not there yet"
-	}
-	return strings.Join(there, ", ")
 }
 
 // uwsgiNames are the options of uWSGI that a setting is the equivalent of.

@@ -15,6 +15,7 @@ func (m *mapping) application(o Option, file bool) { m.app, m.appFile = o, file 
 func (m *mapping) finish() {
 	m.finishApplication()
 	m.finishSockets()
+	m.finishOwner()
 	m.finishMask()
 	m.finishLogs()
 	if m.green.Name != "" {
@@ -112,6 +113,21 @@ func (m *mapping) finishSockets() {
 	}
 	if p := m.protocol; p != "" && p != "http" && p != "uwsgi" {
 		m.complain(Option{Where: Where{File: m.file.Name}}, "the protocol %s is not spoken; http is", shown(p))
+	}
+}
+
+// finishOwner: sockets belong to the user that the server runs as.
+func (m *mapping) finishOwner() {
+	if m.owner.Name == "" {
+		return
+	}
+	user, group, hasGroup := strings.Cut(m.owner.Value, ":")
+	same := func(setting, wanted string) bool {
+		texts := m.given[setting].Texts
+		return len(texts) == 1 && texts[0] == wanted
+	}
+	if !same("user", user) || hasGroup && !same("group", group) {
+		m.refuse(m.owner, "sockets belong to the user and the group of the server: say the same with uid and gid, or let a systemd socket unit own them")
 	}
 }
 

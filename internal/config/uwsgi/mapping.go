@@ -51,6 +51,7 @@ type Static struct {
 
 // mapping is a file while its options are looked at.
 type mapping struct {
+	owner   Option // of sockets
 	kept    []Option
 	file    *File
 	world   World
@@ -207,14 +208,6 @@ func (m *mapping) note(o Option, says string) {
 
 // set gives a setting its value; the last of several counts.
 func (m *mapping) set(setting string, o Option, values ...string) {
-	if _, ok := settings.Named(setting); !ok {
-		if setting == "user" || setting == "group" {
-			m.refuse(o, "Speyside cannot do that yet: start it as that user")
-		} else {
-			m.note(o, "Speyside has no such thing yet")
-		}
-		return
-	}
 	for _, value := range values {
 		if value == "" {
 			m.complain(o, "%s has no value", o.Name)

@@ -70,7 +70,13 @@ func TestOptionsBecomeSettings(t *testing.T) {
 		"pp = a\npythonpath = b":                      "pythonpath=a|b",
 		"procname = shop\npidfile = /run/shop.pid":    "pidfile=/run/shop.pid proc_name=shop",
 		"touch-reload = a\ntouch-chain-reload = /b":   "touch_reload=a|/b",
-		"py-autoreload = 2":                           "reload=on",
+		"uid = www-data\ngid = www-data\nchown-socket = www-data:www-data": "group=www-data user=www-data",
+		"immediate-uid = www-data\nchown-socket = www-data":                "user=www-data",
+		"env = A=b\nenv = C=d":          "raw_env=A=b|C=d",
+		"logto = /var/log/shop.log":     "errorlog=/var/log/shop.log",
+		"daemonize = /var/log/shop.log": "daemon=on errorlog=/var/log/shop.log",
+		"paste = config:/srv/shop.ini":  "paste=/srv/shop.ini",
+		"py-autoreload = 2":             "reload=on",
 		"log-format = %(addr) \"%(method) %(uri) %(proto)\" %(status) %(var.HTTP_X_ID) %(nothing)":                   "access_log_format=%(h)s \"%(m)s %({RAW_URI}e)s %(H)s\" %(s)s %({x-id}i)s -",
 		"disable-logging = true\nlog-format = %(addr)":                                                               "",
 		"enable-proxy-protocol = true":                                                                               "proxy_allow_ips=* proxy_protocol=auto",
@@ -128,6 +134,8 @@ func TestWhatProtectsOrShapesTheServiceStopsTheStart(t *testing.T) {
 		"chroot = /srv/jail":              "RootDirectory=",
 		"route-remote-addr = ^1.2 break:": "the proxy in front",
 		"emperor = /etc/uwsgi/vassals":    "one server serves one application",
+		"chown-socket = www-data:web":     "systemd socket unit",
+		"uid = a\nchown-socket = b":       "systemd socket unit",
 		"cap = setgid":                    "CapabilityBoundingSet=",
 		"limit-nproc = 10":                "TasksMax=",
 		"unshare = pid":                   "RestrictNamespaces=",
@@ -232,8 +240,10 @@ func TestTheTableIsSound(t *testing.T) {
 		}
 		switch row.Treatment {
 		case Mapped:
-			if row.Setting == "" || row.apply == nil {
-				t.Errorf("%s is mapped to nothing", row.Names[0])
+			for name := range strings.SplitSeq(row.Setting, ",") {
+				if _, ok := settings.Named(name); !ok || row.apply == nil {
+					t.Errorf("%s is mapped to %s, which is no setting", row.Names[0], name)
+				}
 			}
 		case Module:
 			if row.apply == nil {

@@ -69,6 +69,8 @@ func addressRows() []Row {
 		{Names: names("listen"), Treatment: Mapped, Setting: "backlog", apply: whole("backlog")},
 		{Names: names("chmod-socket chmod"), Treatment: Mapped, Setting: "umask", Says: "the bits that it leaves out; 666 where it has no value",
 			apply: func(m *mapping, o Option) { m.chmod(o) }},
+		{Names: names("chown-socket"), Treatment: Mapped, Setting: "user,group", Says: "where it says the same as `uid` and `gid`, who own the sockets in any case; else it is refused",
+			apply: func(m *mapping, o Option) { m.owner = o }},
 		{Names: names("umask"), Treatment: Mapped, Setting: "umask", Says: "of Unix sockets alone, and `chmod-socket` counts before it; without either they are made with the umask of the process, which stays that of the application",
 			apply: func(m *mapping, o Option) { m.umask(o) }},
 		{Names: names("enable-proxy-protocol http-enable-proxy-protocol"), Treatment: Mapped, Setting: "proxy_protocol,proxy_allow_ips", Says: "from any peer, as in uWSGI",
@@ -78,8 +80,8 @@ func addressRows() []Row {
 					m.set("proxy_allow_ips", o, "*")
 				}
 			}},
-		{Names: names("uid"), Treatment: Mapped, Setting: "user", apply: text("user")},
-		{Names: names("gid"), Treatment: Mapped, Setting: "group", apply: text("group")},
+		{Names: names("uid immediate-uid"), Treatment: Mapped, Setting: "user", apply: text("user")},
+		{Names: names("gid immediate-gid"), Treatment: Mapped, Setting: "group", apply: text("group")},
 		{Names: names("pidfile safe-pidfile pidfile2 safe-pidfile2"), Treatment: Mapped, Setting: "pidfile", apply: text("pidfile")},
 		{Names: names("procname procname-master"), Treatment: Mapped, Setting: "proc_name", apply: text("proc_name")},
 		{Names: names("daemonize daemonize2"), Treatment: Mapped, Setting: "daemon,errorlog", Says: "its value is the log file",

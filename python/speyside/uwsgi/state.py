@@ -12,7 +12,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 ROW = struct.Struct("8q")  # pid, requests, exceptions, microseconds, spawned, busy, respawned, –
 ROWS = 4352  # as many numbers as workers can have
@@ -74,12 +74,14 @@ class State:
 
     def rows(self) -> list[tuple[int, tuple[int, ...]]]:
         """Return number and row of every worker that lives."""
-        found = ((number, self.row(number)) for number in range(ROWS))
-        return [(number, row) for number, row in found if row[0] and _lives(row[0])]
+        return [(number, row) for number, row in enumerate(self._all()) if row[0] and _lives(row[0])]
+
+    def _all(self) -> Iterator[tuple[int, ...]]:
+        return ROW.iter_unpack(self._shared[:])
 
     def total(self) -> int:
         """Return how many requests all workers have served."""
-        return sum(self.row(number)[1] for number in range(ROWS))
+        return sum(row[1] for row in self._all())
 
 
 class Lock:
