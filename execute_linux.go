@@ -41,7 +41,7 @@ func Execute(ctx context.Context, e *config.Execution) (*config.Executed, error)
 	}
 	log := slog.New(observe.NewHandler(os.Stderr, e.Settings.LogLevel))
 	by := &executor{started: found.Module("boot"), why: found.Why,
-		reading: &arbiter.Reading{File: e.File, Module: e.Module, Names: e.Names, Limit: executionLimit}}
+		reading: &arbiter.Reading{Dir: e.Dir, File: e.File, Module: e.Module, Names: e.Names, Limit: executionLimit}}
 	why := "it was named"
 	if e.Found {
 		why = "it is in the directory; --config off leaves it alone"

@@ -14,6 +14,7 @@ import (
 type preparing struct {
 	mu   sync.Mutex
 	stop context.CancelFunc // nil when none is read
+	busy sync.WaitGroup     // while one is read
 	over bool               // none is wanted any more
 	read *config.Config
 	err  error
@@ -21,37 +22,64 @@ type preparing struct {
 
 // prepare reads the configuration for the next generation. What it returns throws it away.
 func (r *Server) prepare(int) (discard func()) {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
 	p := &r.preparing
-	p.mu.Lock()
-	if p.stop = stop; p.over {
-		stop()
+	ctx, begun := p.begin()
+	if !begun {
+		return func() {}
 	}
-	p.mu.Unlock()
+	defer p.busy.Done()
 	read, err := r.readAgain(ctx)
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.stop()
 	p.stop, p.read, p.err = nil, read, err
-	return func() { _ = read.Close() } // of what was read; an error of that helps nobody
+	over := p.over
+	p.mu.Unlock()
+	if over {
+		p.discard()
+	}
+	return p.discard
 }
 
-// prepared returns what prepare has read.
+func (p *preparing) begin() (context.Context, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return nil, false
+	}
+	p.busy.Add(1)
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	return ctx, true
+}
+
+// prepared returns what prepare has read; once the server ends there is nothing.
 func (p *preparing) prepared() (*config.Config, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	read, err := p.read, p.err
 	p.read, p.err = nil, nil
+	if read == nil && err == nil {
+		err = fault.New(fault.ReloadFailed, "the server stops")
+	}
 	return read, err
 }
 
-// end stops what is read: the server ends.
+// discard throws away what was read, if nobody has taken it.
+func (p *preparing) discard() {
+	if read, err := p.prepared(); err == nil {
+		_ = read.Close() // an error of that helps nobody
+	}
+}
+
+// end stops what is read, and returns when the process that does it is gone: the server ends.
 func (p *preparing) end() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.over = true; p.stop != nil {
 		p.stop()
 	}
+	p.mu.Unlock()
+	p.busy.Wait()
+	p.discard()
 }
 
 // readAgain returns what is written now. What cannot change while the server runs stays as it is, and the log names it.

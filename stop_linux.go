@@ -41,6 +41,7 @@ func (r *Server) awaitStop(ctx, alive context.Context) {
 	if ctx.Err() != nil && alive.Err() == nil {
 		r.managed.notifier.Stopping("Stopping at once")
 		r.cutShort() // before the first worker dies of it
+		r.generations.Stop() // so that it is no reload that has failed
 		r.preparing.end()
 		r.generations.Kill(nil)
 	}
@@ -66,8 +67,8 @@ func (r *Server) finish(ctx context.Context) {
 		fields = append(fields, "drain_delay", delay)
 	}
 	r.log.Info("drain began", fields...)
-	r.preparing.end()
 	r.generations.Stop()
+	r.preparing.end()
 	r.giveUp(successor)
 	over := time.NewTimer(delay)
 	defer over.Stop()

@@ -12,6 +12,7 @@ import (
 type readConfiguration struct {
 	Type   string   `json:"type"`
 	Form   string   `json:"form"`
+	Dir    string   `json:"dir"` // where to execute it
 	File   string   `json:"file"`
 	Module string   `json:"module"`
 	Names  []string `json:"names"`

@@ -27,6 +27,7 @@ type Python struct {
 
 // Reading is a configuration to be executed as gunicorn does: a file or a module.
 type Reading struct {
+	Dir    string        // where it is executed; empty: the current directory
 	File   string        // its path
 	Module string        // or the name to import
 	Names  []string      // of the settings; everything else in it does not count
@@ -34,7 +35,7 @@ type Reading struct {
 }
 
 func (r *Reading) order() readConfiguration {
-	return readConfiguration{Type: "ReadConfiguration", Form: "gunicorn", File: r.File, Module: r.Module, Names: r.Names, Limit: r.Limit.Milliseconds()}
+	return readConfiguration{Type: "ReadConfiguration", Form: "gunicorn", Dir: r.Dir, File: r.File, Module: r.Module, Names: r.Names, Limit: r.Limit.Milliseconds()}
 }
 
 // Configuration is what a configuration says of the settings. Nothing in it has been checked.

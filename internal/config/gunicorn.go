@@ -18,6 +18,7 @@ import (
 
 // Execution is a configuration of gunicorn's that is to be executed: a file, or a module.
 type Execution struct {
+	Dir    string   // where it is executed: where the program was started
 	File   string   // its absolute path
 	Module string   // or what to import
 	Name   string   // as it is called in messages
@@ -117,7 +118,7 @@ func (c *Config) execute(ctx context.Context, o *Options, w *written, f *file) (
 	if o.Execute == nil {
 		return nil, fault.New(fault.ConfigurationUnreadable, "%s is written in Python, and nothing executes it here", f.name)
 	}
-	execution := &Execution{File: f.path, Module: f.module, Name: f.name, Found: f.found, Names: gunicorn.Names(), Settings: without}
+	execution := &Execution{Dir: o.Dir, File: f.path, Module: f.module, Name: f.name, Found: f.found, Names: gunicorn.Names(), Settings: without}
 	c.Execution = execution
 	if c.Executed, err = o.Execute(ctx, execution); err != nil {
 		return nil, err

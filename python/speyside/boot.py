@@ -73,7 +73,11 @@ class Orders:
 
         self.reading = order
         self.configuration = reader.read(
-            order.text("file"), order.text("module"), order.texts("names"), order.number("limit") / 1000
+            order.text("dir"),
+            order.text("file"),
+            order.text("module"),
+            order.texts("names"),
+            order.number("limit") / 1000,
         )
         return self.configuration
 

@@ -89,3 +89,18 @@ def test_nothing_waits_for_a_configuration_that_takes_its_time(tmp_path: Path) -
         server.interrupt(SIGTTIN)
         server.ready(2)
     # which ended in time, and left no process
+
+
+def test_reload_follows_a_link_to_another_release(tmp_path: Path) -> None:
+    for release, limit in (("one", 200), ("two", 4000)):
+        (tmp_path / release).mkdir()
+        write(tmp_path / release, "from limits import *\nbind = '127.0.0.1:0'\nworkers = 1\n")
+        (tmp_path / release / "limits.py").write_text(f"limit_request_line = {limit}\n")
+    current = tmp_path / "current"
+    current.symlink_to("one")
+    with running("served:app", bind=(), workers=None, threads=None, cwd=current, env={"PWD": str(current)}) as server:
+        assert server.get(TARGET).status == 414
+        current.unlink()
+        current.symlink_to("two")
+        reload(server, "generation took over")
+        until(lambda: server.get(TARGET).status == 200, "the limit of the other release", PATIENCE)

@@ -46,9 +46,16 @@ class TooLong(BaseException):
     """The time is over; no `except Exception` of the file's is to swallow it."""
 
 
-def read(file: str, module: str, settings: Sequence[str], limit: float) -> Configuration:
-    """Execute a file, or import a module, within so many seconds; raise Failure when that cannot be done."""
-    directory, process = os.getcwd(), os.getpid()
+def read(directory: str, file: str, module: str, settings: Sequence[str], limit: float) -> Configuration:
+    """Execute a file, or import a module, in a directory and within so many seconds; raise Failure if that fails.
+
+    The directory is named because it may be behind a link that leads elsewhere since the server was started.
+    """
+    directory, process = directory or os.getcwd(), os.getpid()
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise Failure(_faults.CONFIGURATION_FAILED, f"{directory} cannot be entered: {error.strerror}") from error
     if directory not in sys.path:
         sys.path.insert(0, directory)
     spelled = file or module
