@@ -27,6 +27,7 @@ import install
 import servers
 from harness import machine, report, services
 from harness.load import wrk_version
+from harness.page import page
 from harness.rounds import WARM_UP_SECONDS, Round, Settings, compare
 from harness.services import Missing
 from scenarios import SCENARIOS
@@ -48,6 +49,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peers", help="comma-separated peers instead of all of the scenario's")
     parser.add_argument("--speyside", type=Path, default=ROOT / ".venv/bin/speyside", help="the program to measure")
     parser.add_argument("--json", type=Path, help="write the raw figures of every round to this file")
+    parser.add_argument("--html", type=Path, help="write a page with plots to this file")
     parser.add_argument("--short", action="store_true", help="the scenarios and peers that matter most, in ten minutes")
     parser.add_argument("--smoke", action="store_true", help="1 round of 0.3 s: does it work, not how fast is it")
     parser.add_argument("--list", action="store_true", help="print scenarios and how each server is started, and why")
@@ -222,19 +224,22 @@ def measure(options: argparse.Namespace, about: dict[str, object]) -> list[dict[
             outcome = report.verdict(report.summarize(rounds), scenario.target)
             raw.append({
                 "scenario": scenario.name, "what": scenario.what, "why": scenario.why,
-                "metric": scenario.target.metric.key, "target": outcome.state, "text": outcome.text, "absent": absent,
+                "metric": scenario.target.metric.key, "limit": scenario.target.limit, "ratio": outcome.ratio,
+                "target": outcome.state, "text": outcome.text, "absent": absent,
                 "interval": dataclasses.asdict(outcome.interval) if outcome.interval else None,
                 "rounds": [dataclasses.asdict(one) for one in rounds],
             })  # fmt: skip
-            save(options.json, {"machine": about, "scenarios": raw})
+            save(options, {"machine": about, "scenarios": raw})
     return raw
 
 
-def save(file: Path | None, everything: dict[str, object]) -> None:
+def save(options: argparse.Namespace, everything: dict[str, object]) -> None:
     """Write after each scenario, so that a run that is ended early leaves what it has."""
-    if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(everything, indent=2, ensure_ascii=False) + "\n")
+    plain = json.dumps(everything, indent=2, ensure_ascii=False)
+    for file, content in ((options.json, plain), (options.html, page(json.loads(plain)) if options.html else "")):
+        if file:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content + "\n")
 
 
 def main() -> int:

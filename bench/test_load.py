@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -132,6 +134,27 @@ def test_counted_load_sends_its_number_and_sees_the_workers() -> None:
 def test_counted_load_stops_at_a_wrong_answer() -> None:
     with serving() as server, pytest.raises(WrongAnswer, match="body is b'hello'"):
         Counted(requests=10).run(server.server_port, Expected(b"bye"), 0, CPUS)
+
+
+def test_a_server_that_keeps_no_connection_is_asked_on_two() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        heads: list[bytes] = []
+
+        def serve() -> None:
+            for _ in range(3):
+                with listener.accept()[0] as connection:
+                    heads.append(connection.recv(4096))
+                    connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listener.getsockname()[1]
+        check(port, Request(), Expected(b"hello"), keep_alive=False)
+        with pytest.raises((WrongAnswer, OSError, HTTPException)):
+            check(port, Request(), Expected(b"hello"))
+        thread.join()
+    assert len(heads) == 3
 
 
 def test_check_compares_status_headers_and_body() -> None:

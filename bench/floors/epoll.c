@@ -13,7 +13,10 @@
 
 enum { EVENTS = 256, READ = 65536, BATCH = 64 };
 
-static const char ANSWER[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n\r\nHello World !";
+#define HEAD "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n"
+#define BODY "\r\nHello World !"
+
+static const char ANSWER[] = HEAD BODY, LAST[] = HEAD "Connection: close\r\n" BODY;
 static const size_t LENGTH = sizeof ANSWER - 1;
 
 static int listen_on(int port) {
@@ -37,6 +40,8 @@ static int serve(int fd) {
     size_t used = 0;
     if (got <= 0) return -1;
     in[got] = 0;
+    /* The one header that it understands, so that a new connection for each request ends as with a server. */
+    if (strstr(in, "Connection: close")) return write(fd, LAST, sizeof LAST - 1), -1;
     for (char *end = strstr(in, "\r\n\r\n"); end; end = strstr(end + 4, "\r\n\r\n")) {
         memcpy(out + used, ANSWER, LENGTH);
         used += LENGTH;
@@ -45,8 +50,7 @@ static int serve(int fd) {
             used = 0;
         }
     }
-    /* The one header that it understands, so that a new connection for each request ends as with a server. */
-    return strstr(in, "Connection: close") ? -1 : 0;
+    return 0;
 }
 
 int main(int count, char **words) {

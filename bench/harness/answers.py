@@ -103,6 +103,8 @@ def check(port: int, request: Request, expected: Expected, keep_alive: bool = Tr
                 raise WrongAnswer(wrong)
             if keep_alive and connection.sock is None:
                 raise WrongAnswer("the connection was closed after one request")
+            if not keep_alive:
+                connection.close()
         return answer
     finally:
         connection.close()

@@ -45,6 +45,7 @@ class Verdict:
     state: str
     text: str
     interval: Interval | None = None
+    ratio: float | None = None
 
 
 def summarize(rounds: Iterable[Round]) -> dict[str, Summary]:
@@ -99,11 +100,11 @@ def verdict(summaries: dict[str, Summary], target: Target) -> Verdict:
     interval = paired(ours.series[metric.key], peer.series[metric.key])
     unfair = unfairness(ours, peer, target.fair)
     if unfair:
-        return Verdict("void", f"{goal}: VOID, {unfair}; {share:.2f} × ({figures})", interval)
+        return Verdict("void", f"{goal}: VOID, {unfair}; {share:.2f} × ({figures})", interval, share)
     reached = share >= target.limit if metric.more_is_better else share <= target.limit
     state = "met" if reached else "not met"
     how = interval.words(metric.more_is_better) if interval else "no interval"
-    return Verdict(state, f"{goal}: {state.upper()}, {share:.2f} × ({figures}); {how}", interval)
+    return Verdict(state, f"{goal}: {state.upper()}, {share:.2f} × ({figures}); {how}", interval, share)
 
 
 def figure(summary: Summary, metric: Metric) -> str:

@@ -64,7 +64,7 @@ NEW = replace(
     "close too",
     load=Wrk(connections=64, request=Request(headers={"Connection": "close"})),
     target=Target(CPU, 1.00),
-    # uWSGI's router closes without an answer when the client says that it will close; its worker does not.
+    # uWSGI's router closes without saying so in a header field, which wrk takes for an error; its worker says it.
     peers=(*(name for name in KEEPERS if name != "uwsgi"), "uwsgi-socket", "gunicorn-sync", "wsgiref", *FLOORS),
     short=(),
 )
