@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"speyside.dev/speyside/internal/fault"
@@ -43,7 +44,20 @@ func do(args []string, env func(string) string, stdout, stderr io.Writer) error 
 	}
 	c := called(args)
 	c.env, c.stdout, c.stderr, c.daemon = env, stdout, stderr, isDetached()
-	return c.do()
+	return perhapsCommand(c, c.do())
+}
+
+// perhapsCommand adds to a module that does not exist the command that was perhaps meant.
+func perhapsCommand(c *call, err error) error {
+	var failed *fault.Error
+	if !c.implied || len(c.args) == 0 || !errors.As(err, &failed) || failed.Fault != fault.ImportFailed {
+		return err
+	}
+	near := settings.Nearest(c.args[0], commandNames())
+	if near == "" || !strings.Contains(failed.Error(), "'"+c.args[0]+"'") {
+		return err
+	}
+	return failed.WithHint("did you mean the command %s? Else: %s", near, fault.Hint(failed))
 }
 
 // server is what signals do something to.
