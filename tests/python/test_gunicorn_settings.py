@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from gunicorn import config
 
 ROWS: dict[str, dict[str, Any]] = {

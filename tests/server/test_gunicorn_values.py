@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from gunicorn import config
+
 from harness import program
 
 # Each is what a file says of every setting at once.
