@@ -42,7 +42,7 @@ func isUWSGI(dir, named string) bool {
 func (c *Config) readUWSGI(o *Options, w *written, named string) error {
 	c.File = named
 	if len(w.values) > 0 {
-		return fault.New(fault.Usage, "%s is gunicorn's flag, and %s is a file for uWSGI", w.values[0].Name, named)
+		return fault.New(fault.Usage, "--%s is gunicorn's flag, and %s is a file for uWSGI", strings.ReplaceAll(w.values[0].Name, "_", "-"), named)
 	}
 	world, err := uwsgi.ThisWorld()
 	if err != nil {
