@@ -27,6 +27,7 @@ from scenarios import SCENARIOS
 from scenarios.base import Scenario
 
 ALLOWED = 1.05
+SURE = 0.9  # five rounds
 BEFORE = "speyside+before"
 NAMES = ("hello", "flask")
 PEERS = "fastpysgi,bjoern,granian"
@@ -59,7 +60,7 @@ def build(name: str, directory: Path) -> Path:
 
 def judge(what: str, interval: Interval | None, limit: float) -> tuple[bool, str]:
     """Whether it is beyond its limit for sure, and the line that says so."""
-    if interval is None:
+    if interval is None or interval.confidence < SURE:
         return False, f"{what}: too few good rounds to say anything"
     bad = interval.low > limit
     word = "TOO SLOW" if bad else "fine"

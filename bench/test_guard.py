@@ -19,21 +19,22 @@ def rounds(server: str, *values: float, failure: str | None = None) -> list[Roun
 @pytest.mark.parametrize(
     ("ours", "bad"),
     [
-        ([1.06, 1.07, 1.20], True),
-        ([1.04, 1.20, 1.30], False),  # one round does not agree
-        ([0.90, 0.95, 1.00], False),
+        ([1.06, 1.07, 1.20, 1.07, 1.06], True),
+        ([1.04, 1.20, 1.30, 1.20, 1.20], False),  # one round does not agree
+        ([1.20, 1.20, 1.30, 1.20], False),  # too few
+        ([0.90, 0.95, 1.00, 0.91, 0.92], False),
     ],
 )
 def test_slower_is_what_all_rounds_say(ours: list[float], bad: bool) -> None:
-    interval = paired(dict(enumerate(ours)), dict.fromkeys(range(3), 1.0))
+    interval = paired(dict(enumerate(ours)), dict.fromkeys(range(5), 1.0))
     assert guard.judge("hello", interval, guard.ALLOWED)[0] is bad
     assert guard.judge("hello", None, guard.ALLOWED)[0] is False
 
 
 def test_both_comparisons_are_made_and_a_failed_round_is_bad() -> None:
     entry = SCENARIOS["hello"]
-    peers = [*rounds("granian", 9.0, 9.0), *rounds("bjoern", 7.0, 7.0), *rounds("epoll", 1.0, 1.0)]
-    good = report.summarize([*rounds("speyside", 6.0, 6.0), *rounds(guard.BEFORE, 5.0, 5.0), *peers])
+    peers = [*rounds("granian", *[9.0] * 5), *rounds("bjoern", *[7.0] * 5), *rounds("epoll", *[1.0] * 5)]
+    good = report.summarize([*rounds("speyside", *[6.0] * 5), *rounds(guard.BEFORE, *[5.0] * 5), *peers])
     (slower, before), (behind, best) = guard.compare(entry, good)
     assert slower and "against speyside+before: TOO SLOW, 1.20" in before
     assert not behind and "against bjoern: fine, 0.86" in best

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from harness.answers import Expected, Request, WrongAnswer, check
+from harness.answers import Expected, Request, WrongAnswer, check, check_together
 from harness.load import Counted, LoadFailed, Wrk, parse_wrk
 
 LINE = (
@@ -111,6 +111,8 @@ def test_wrk_reports_wrong_status_and_sends_the_body() -> None:
 @needs_wrk
 def test_requests_that_are_sent_at_once_are_each_counted() -> None:
     with serving() as server:
+        check_together(server.server_port, Request(), Expected(b"hello"), 4)
+        server.count = 0
         result = Wrk(connections=1, pipeline=4).run(server.server_port, Expected(b"hello"), 1, CPUS)
         assert result.errors == {}
         assert 0 < result.requests <= server.count <= result.requests + 4
@@ -155,6 +157,26 @@ def test_a_server_that_keeps_no_connection_is_asked_on_two() -> None:
             check(port, Request(), Expected(b"hello"))
         thread.join()
     assert len(heads) == 3
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_requests_that_are_lost_among_others_are_found(closes: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with listener.accept()[0] as connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello" * 3)
+                if not closes:
+                    done.wait()
+
+        done = threading.Event()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(WrongAnswer, match="of 4 requests sent at once 3 were answered"):
+            check_together(listener.getsockname()[1], Request(), Expected(b"hello"), 4, seconds=0.2)
+        done.set()
+        thread.join()
 
 
 def test_check_compares_status_headers_and_body() -> None:

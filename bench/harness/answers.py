@@ -8,6 +8,7 @@ the load sends, not a simpler one.
 from __future__ import annotations
 
 import http.client
+import socket
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,6 +90,23 @@ def difference(answer: Answer, expected: Expected) -> str | None:
     if len(answer.body) != expected.size or zlib.crc32(answer.body) != expected.crc:
         return f"body is {answer.body[:60]!r} ({len(answer.body)} bytes), not {expected.body[:60]!r}"
     return None
+
+
+def check_together(port: int, request: Request, expected: Expected, times: int, seconds: float = 2) -> None:
+    """Send several requests at once on one connection; raise WrongAnswer unless each is answered, in full. The load
+    generator would wait for what is lost, and take the server for a slow one that needs no CPU."""
+    with socket.create_connection((HOST, port), timeout=seconds) as connection, connection.makefile("rb") as file:
+        connection.sendall(request.raw(port) * times)
+        for number in range(1, times + 1):
+            try:
+                if not file.readline():
+                    raise WrongAnswer(f"of {times} requests sent at once {number - 1} were answered, then it closed")
+                headers = http.client.parse_headers(file)
+                body = file.read(int(headers["Content-Length"]))
+            except (TimeoutError, TypeError) as error:
+                raise WrongAnswer(f"of {times} requests sent at once {number - 1} were answered") from error
+            if zlib.crc32(body) != expected.crc:
+                raise WrongAnswer(f"of {times} requests sent at once number {number} got {body[:60]!r}")
 
 
 def check(port: int, request: Request, expected: Expected, keep_alive: bool = True) -> Answer:

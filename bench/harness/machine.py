@@ -28,7 +28,8 @@ def first_line(command: list[str]) -> str | None:
     if not shutil.which(command[0]):
         return None
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return ((done.stdout or done.stderr).strip().splitlines() or [""])[0]
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0] if lines and not done.returncode else None
 
 
 def read(path: Path) -> str | None:

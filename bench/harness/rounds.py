@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import servers
 from harness import answers, processes
-from harness.load import LoadFailed, LoadResult, Point
+from harness.load import LoadFailed, LoadResult, Point, Wrk
 from harness.metrics import CPU, FIRST, LOST, P50, P99, PSS, PSS_START, RATE, SLOW
 from harness.running import BENCH, POLL_SECONDS, NotStarted, Plan, Running, free_port
 from scenarios.base import Scenario
@@ -114,6 +114,7 @@ def one_round(scenario: Scenario, server: Server, number: int, settings: Setting
         cpus=server_cpus,
         site=settings.site if servers.is_ours(server.name) else None,
         keep_alive=server.keep_alive,
+        together=scenario.load.pipeline if isinstance(scenario.load, Wrk) else 1,
         variables=settings.variables,
     )
     with Running(plan) as running:

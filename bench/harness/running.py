@@ -53,11 +53,15 @@ class Plan:
     cpus: frozenset[int]
     site: str | None = None
     keep_alive: bool = True
+    together: int = 1
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def check(self) -> Answer:
         """Whether it answers as expected now."""
-        return answers.check(self.port, self.request, self.expected, self.keep_alive)
+        answer = answers.check(self.port, self.request, self.expected, self.keep_alive)
+        if self.together > 1:
+            answers.check_together(self.port, self.request, self.expected, self.together)
+        return answer
 
 
 def free_port() -> int:
