@@ -8,6 +8,7 @@ may be several fronts in a process. It reads no settings and knows no wsgiref: t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
@@ -319,19 +320,31 @@ def _start(arguments: Sequence[str], sockets: Iterable[int]) -> tuple[subprocess
     path = program()
     environment = {name: value for name, value in os.environ.items() if name not in NOT_THE_FRONTS}
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
+    with theirs, above_streams(theirs.fileno()) as control:
         try:
             process = subprocess.Popen(
-                [path, "--caller", str(theirs.fileno()), *arguments],
+                [path, "--caller", str(control), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                # Where Python found it closed, the descriptor may be anything by now.
+                stderr=None if sys.__stderr__ is not None else subprocess.DEVNULL,
                 env=environment,
-                pass_fds=[theirs.fileno(), *sockets],
+                pass_fds=[control, *sockets],
             )
         except BaseException:
             ours.close()
             raise
     return process, Channel(ours.detach())
+
+
+@contextlib.contextmanager
+def above_streams(descriptor: int) -> Iterator[int]:
+    """Yield a copy of a descriptor that is none of stdin, stdout and stderr, which a program is given as they are."""
+    copied = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    try:
+        yield copied
+    finally:
+        os.close(copied)
 
 
 def _refuse(environ: dict[str, Any], start_response: Callable[..., object]) -> list[bytes]:

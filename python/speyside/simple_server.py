@@ -21,7 +21,7 @@ from typing import Any
 from wsgiref.simple_server import ServerHandler, demo_app
 
 from speyside.api import Value, arguments
-from speyside.front import LAST_PATIENCE, Front, spelled
+from speyside.front import LAST_PATIENCE, Front, above_streams, spelled
 from speyside.loader import Application
 
 __all__ = ["ServerHandler", "WSGIRequestHandler", "WSGIServer", "demo_app", "make_server"]
@@ -125,7 +125,7 @@ class WSGIServer(wsgiref.simple_server.WSGIServer):
         super().server_close()
 
     def _begin(self) -> Front:
-        if self.application is None:
+        if self.get_app() is None:
             raise RuntimeError("the server has no application: call set_app() first")
         _note_ignored(type(self), wsgiref.simple_server.WSGIServer, HARMLESS)
         if isinstance(self.RequestHandlerClass, type):
@@ -158,11 +158,20 @@ class WSGIServer(wsgiref.simple_server.WSGIServer):
                 if descriptor < 0:
                     raise ValueError("the server is closed")
                 name = spelled(self.application)
-                fixed: dict[str, Value] = {"bind": f"fd://{descriptor}", "workers": 1, "threads": self.threads}
-                given = arguments({**USUAL, **self.settings, **fixed, "wsgi_app": name})
-                self._front = Front(given, [descriptor], self.threads, name)
+                with above_streams(descriptor) as copied:
+                    fixed: dict[str, Value] = {"bind": f"fd://{copied}", "workers": 1, "threads": self.threads}
+                    given = arguments({**USUAL, **self.settings, **fixed, "wsgi_app": name})
+                    self._front = Front(given, [copied], self.threads, name)
                 weakref.finalize(self, self._front.close, LAST_PATIENCE)
             return self._front
+
+    def _application(self) -> Application:
+        """Return what serves: the application, or what get_app() of a subclass says for each request."""
+        own = wsgiref.simple_server.WSGIServer
+        application: Application | None = self.application
+        if application is not None and type(self).get_app is own.get_app:
+            return application
+        return lambda environ, start_response: self.get_app()(environ, start_response)  # type: ignore[misc]
 
     def _take_turn(self, front: Front, limit: int, seconds: float, heed: bool = True) -> int:
         """Serve once; heed a shutdown() that came before."""
@@ -172,8 +181,7 @@ class WSGIServer(wsgiref.simple_server.WSGIServer):
             if heed and self._shut:
                 return 0
             front.resume()
-        application: Application | None = self.application
-        assert application is not None
+        application = self._application()
         if seconds >= 0 and not limit and front.threads > 1:
             return self._take_turn_of_threads(front, application, extra, seconds)
         return front.serve(application, extra, limit, seconds)

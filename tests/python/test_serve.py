@@ -269,3 +269,16 @@ def test_first_servers_of_a_process_may_start_in_several_threads_at_once(start: 
     process = start(code)
     assert process.end() == 0
     assert process.lines == ["started"] * 4, process.text
+
+
+def test_process_without_standard_streams_serves(tmp_path: Path) -> None:
+    (tmp_path / "daemon.py").write_text(
+        "import urllib.request\nfrom speyside import testing\n"
+        "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'served']\n"
+        "with testing.serve(app) as server:\n"
+        "    open('answer', 'wb').write(urllib.request.urlopen(server.url, timeout=10).read())\n"
+    )
+    closing = 'exec "$@" <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", closing, "sh", sys.executable, "daemon.py"], cwd=tmp_path, timeout=PATIENCE)
+    assert done.returncode == 0
+    assert (tmp_path / "answer").read_bytes() == b"served"

@@ -136,6 +136,20 @@ def test_handle_request_serves_one_after_the_other() -> None:
     assert answers[0].startswith(b"Hello world!")
 
 
+def test_get_app_of_a_subclass_is_asked_for_each_request() -> None:
+    class Choosing(WSGIServer):
+        asked = 0
+
+        def get_app(self) -> Any:
+            self.asked += 1
+            return application if self.asked % 2 else demo_app
+
+    server = Choosing(("127.0.0.1", 0), WSGIRequestHandler)
+    with serving(server):
+        answers = {get(server, "/x")[:5] for _ in range(4)}
+    assert answers == {b"/x", b"Hello"}
+
+
 def test_handle_request_gives_up_after_its_timeout() -> None:
     class Impatient(WSGIServer):
         timeout = 0.05
