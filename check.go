@@ -16,13 +16,13 @@ import (
 
 // toLoad is what Python is told to load.
 type toLoad struct {
-	App         string            `json:"app"`
-	Script      bool              `json:"script"`
-	Chdir       string            `json:"chdir"`
-	PasteGlobal []string          `json:"paste_global"`
-	PythonPath  []string          `json:"pythonpath"`
-	Env         map[string]string `json:"env"`
-	UWSGI       json.RawMessage   `json:"uwsgi,omitempty"`
+	App         string          `json:"app"`
+	Script      bool            `json:"script"`
+	Chdir       string          `json:"chdir"`
+	PasteGlobal []string        `json:"paste_global"`
+	PythonPath  []string        `json:"pythonpath"`
+	Env         []string        `json:"env"` // NAME=VALUE
+	UWSGI       json.RawMessage `json:"uwsgi,omitempty"`
 }
 
 // notLoaded is why it could not.
@@ -45,7 +45,7 @@ func check(app *settings.App, uwsgi json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	order, err := json.Marshal(toLoad{UWSGI: uwsgi, App: app.WSGIApp, Script: isScript(app.WSGIApp), Chdir: app.Chdir, PasteGlobal: append([]string{}, app.PasteGlobal...), PythonPath: append([]string{}, app.PythonPath...), Env: map[string]string{}})
+	order, err := json.Marshal(toLoad{UWSGI: uwsgi, App: app.WSGIApp, Script: isScript(app.WSGIApp), Chdir: app.Chdir, PasteGlobal: append([]string{}, app.PasteGlobal...), PythonPath: append([]string{}, app.PythonPath...), Env: append([]string{}, app.RawEnv...)})
 	if err != nil {
 		return fmt.Errorf("telling Python what to load: %w", err)
 	}

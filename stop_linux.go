@@ -40,7 +40,7 @@ func (r *Server) awaitStop(ctx, alive context.Context) {
 	}
 	if ctx.Err() != nil && alive.Err() == nil {
 		r.managed.notifier.Stopping("Stopping at once")
-		r.cutShort() // before the first worker dies of it
+		r.cutShort()         // before the first worker dies of it
 		r.generations.Stop() // so that it is no reload that has failed
 		r.preparing.end()
 		r.generations.Kill(nil)

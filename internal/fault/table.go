@@ -130,7 +130,7 @@ var (
 	})
 	// FrontLost: the front of a server that a Python process has made for itself is gone.
 	FrontLost = declare(Fault{
-		Code: "SPY0086", Name: "FrontLost", Whose: Operator,
+		Code: "SPY0086", Name: "FrontLost", Whose: Operator, Warning: true,
 		Text: "the front of a server inside a Python process has ended by itself",
 		Hint: "see what it has written to stderr, and who may have killed it; calling serve_forever() again starts another one.",
 		About: "serve_forever(), handle_request() and speyside.serve() raise it as speyside.front.FrontLost. The front is a process of its own, which " +

@@ -19,7 +19,7 @@ ANSWER = 3
 
 def check(order: dict[str, Any]) -> None:
     """Load what the order names, or raise Failure."""
-    os.environ.update(order["env"])
+    os.environ.update(entry.split("=", 1) for entry in order["env"])
     app = order["app"]
     if not order["script"]:
         loader.prepare_path(order["pythonpath"], order["chdir"])
