@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -16,11 +17,11 @@ import pytest
 import install
 import run
 import servers
-from harness import rounds
+from harness import machine, rounds, running
 from harness.answers import Answer, Expected, Request, difference
-from harness.load import Load, LoadFailed, Wrk
-from harness.metrics import CPU, P50, P99, PSS, RATE
-from harness.paced import Closed
+from harness.load import Load, LoadFailed, OneAnswer, Wrk
+from harness.metrics import CPU, FIRST, LOST, P50, P99, PSS, RATE
+from harness.paced import Closed, Paced
 from harness.rounds import Round, Settings
 from harness.running import NotStarted, Plan, Running, free_port
 from scenarios import SCENARIOS
@@ -78,6 +79,50 @@ def test_a_round_measures_every_figure() -> None:
 def test_a_server_that_answers_something_else_after_a_while_fails_its_round() -> None:
     (one,) = turns(TURNS_WRONG, Wrk(2))
     assert one.failure is not None and "body is b'wrong'" in one.failure
+
+
+RELOADS = "b'hello'\nimport signal, subprocess\n"
+ANEW = RELOADS + "signal.signal(signal.SIGHUP, lambda *_: subprocess.Popen(['sleep', '20']))\n"
+IGNORES = RELOADS + "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+
+
+@needs_go
+@pytest.mark.parametrize(
+    ("said", "failure"),
+    [(ANEW, None), (IGNORES, "no process was started within 0.2 s")],
+    ids=["a process is started", "none is"],
+)
+def test_a_reload_is_one_only_if_a_process_was_started(
+    said: str, failure: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "RELOAD_SECONDS", 0.2)
+    monkeypatch.setattr(running, "GRACE_SECONDS", 0.1)
+    body, _, setup = said.partition("\n")
+    server = Server("small", (sys.executable, "-c", "{code}", "{port}"), "", distribution="small")
+    words = {"code": setup + SERVE.replace("BODY", body)}
+    entry = replace(scenario(Paced(50, 2, fresh=True)), reload=True)
+    (one,) = rounds.compare(entry, [server], Settings(1, 0.3, words, ""))
+    if failure:
+        assert one.failure is not None and failure in one.failure
+    else:
+        assert (one.failure, one.values[LOST.key]) == (None, 0)
+
+
+def test_the_first_answer_is_timed_from_the_start_of_the_program() -> None:
+    server = Server("small", (sys.executable, "-c", "{code}", "{port}"), "", distribution="small")
+    words = {"code": "import time; time.sleep(0.3)\n" + SERVE.replace("BODY", GOOD)}
+    entry = replace(scenario(OneAnswer()), first_answer=True)
+    (one,) = rounds.compare(entry, [server], Settings(1, 0.3, words, ""))
+    assert one.failure is None and 300 < one.values[FIRST.key] < 5000
+
+
+def test_results_are_written_after_each_scenario(tmp_path: Path) -> None:
+    options = run.arguments(["--json", str(tmp_path / "new" / "r.json"), "--html", str(tmp_path / "r.html")])
+    about = machine.describe(run.ROOT, Path("/no/such/program")) | {"rounds": 1, "seconds": 1.0}
+    run.save(options, {"machine": about, "scenarios": []})
+    assert json.loads((tmp_path / "new" / "r.json").read_text())["machine"]["kernel"] == os.uname().release
+    assert os.uname().release in (tmp_path / "r.html").read_text()
+    assert os.uname().release in machine.heading(about)
 
 
 def test_a_server_that_does_not_start_says_why_and_is_not_tried_again() -> None:
