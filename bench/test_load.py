@@ -28,6 +28,7 @@ class Handler(BaseHTTPRequestHandler):
     """Answers b"hello" with the server's status, and counts."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 4096
 
     def do_GET(self) -> None:
         server = self.server

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -19,6 +19,13 @@ FILE.write(CONTENT)
 FILE.flush()
 
 
+def blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Its content. A generator has close(), without which some servers fail in the next request."""
+    with file:
+        while block := file.read(BLOCK):
+            yield block
+
+
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The whole file; the server closes it."""
     start_response("200 OK", HEADERS)
@@ -27,4 +34,4 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     if wrapper is not None:
         wrapped: Iterable[bytes] = wrapper(file, BLOCK)
         return wrapped
-    return iter(lambda: file.read(BLOCK), b"")
+    return blocks(file)

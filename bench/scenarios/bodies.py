@@ -77,7 +77,8 @@ STREAM = replace(
     expected=Expected(bytes(range(256)) * 4, headers={"Content-Type": "application/octet-stream"}, times=1000),
     load=Closed(connections=8),
     target=Target(CPU, 1.50),
-    peers=(*hello.IN_PROCESS, "granian", "gunicorn", "uwsgi", "uwsgi-nginx", "waitress", "cheroot"),
+    # waitress closes the connection after a reply whose length it did not know.
+    peers=(*hello.IN_PROCESS, "granian", "gunicorn", "uwsgi", "uwsgi-nginx", "cheroot"),
     short=(),
 )
 

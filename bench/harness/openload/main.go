@@ -43,7 +43,7 @@ func main() {
 	var o order
 	flag.IntVar(&o.port, "port", 0, "port of the loopback address")
 	flag.IntVar(&o.connections, "connections", 1, "keep-alive connections")
-	flag.IntVar(&o.idle, "idle", 0, "more connections, which send one request each at the beginning and then nothing")
+	flag.IntVar(&o.idle, "idle", 0, "more connections, which send nothing more when all connections have had one answer")
 	flag.Float64Var(&o.rate, "rate", 0, "requests per second, all connections together; 0: when the answer has come")
 	flag.IntVar(&o.requests, "requests", 0, "end after so many, without a rate; 0: after the duration")
 	flag.IntVar(&o.trickle, "trickle", 0, "bytes per second in which a connection sends its body; 0: at once")

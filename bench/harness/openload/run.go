@@ -51,10 +51,12 @@ func run(o order) (result, error) {
 		drivers[i] = &driver{order: o, seen: seen{errors: map[string]int{}}, sum: crc32.NewIEEE(), left: &left}
 		drivers[i].use(connection)
 		defer drivers[i].close()
-		if i >= o.connections {
+		// A connection that never sent anything is another thing than one that idles between two requests.
+		if o.idle > 0 {
 			if kind := drivers[i].exchange(); kind != "" || len(drivers[i].errors) > 0 {
-				return result{}, fmt.Errorf("idle connection %d of %d: %s %v", i+1-o.connections, o.idle, kind, drivers[i].errors)
+				return result{}, fmt.Errorf("first request of connection %d of %d: %s %v", i+1, len(drivers), kind, drivers[i].errors)
 			}
+			drivers[i].bytes = 0
 		}
 	}
 	begin := time.Now().Add(20 * time.Millisecond)
