@@ -131,9 +131,14 @@ def test_interrupt_from_a_terminal_reaches_the_front_too_and_changes_nothing(sta
 
 def test_killed_process_takes_its_front_along(start: Any) -> None:
     # A child of the process keeps its descriptors open: the front must not wait for their end.
-    child = "if os.fork() == 0:\n    print('child', os.getpid(), flush=True)\n    signal.pause()\n"
-    wait = "threading.Timer(0, lambda: exec(CHILD)).start()\n"
-    process = start(APPLICATION + f"CHILD = {child!r}\n{wait}speyside.serve(app, bind='127.0.0.1:0', quiet=False)")
+    forking = (
+        "def forking(environ, start_response):\n"
+        "    if os.fork() == 0:\n"
+        "        os.write(1, b'child %d\\n' % os.getpid())\n"
+        "        signal.pause()\n"
+        "    return app(environ, start_response)\n"
+    )
+    process = start(APPLICATION + forking + "speyside.serve(forking, bind='127.0.0.1:0', threads=1)")
     process.get()
     front = process.front()
     orphan = int(until(lambda: re.search(r"child (\d+)", process.text), "a child", PATIENCE).group(1))
