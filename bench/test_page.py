@@ -94,3 +94,17 @@ def test_a_ratio_lies_on_the_side_that_it_belongs_to() -> None:
     first, second = svg.findall("rect")
     assert float(first.attrib["x"]) < middle and first.attrib["class"] == "met"
     assert float(second.attrib["x"]) == pytest.approx(middle, abs=0.1) and second.attrib["class"] == "not-met"
+
+
+def test_extremes_end_at_the_edge_and_names_do_not_lie_on_each_other() -> None:
+    rows = [
+        plots.Share("a", 0.0001, None, None, 1.0, "met", ""),
+        plots.Share("b", 900.0, None, None, 1.0, "not met", ""),
+    ]
+    for rect in ElementTree.fromstring(plots.ratios(rows, "t")).findall("rect"):
+        assert float(rect.attrib["x"]) >= plots.LABEL
+        assert float(rect.attrib["x"]) + float(rect.attrib["width"]) <= plots.WIDTH - plots.VALUE + 0.1
+    lines = {name: [(1.0, 1.0), (2.0, 5.0)] for name in "abc"}
+    svg = ElementTree.fromstring(plots.curves(lines, {}, "t"))
+    places = sorted(float(text.attrib["y"]) for text in svg.findall("text") if text.text in lines)
+    assert all(below - above >= 14 for above, below in zip(places, places[1:], strict=False))

@@ -14,6 +14,7 @@ WIDTH = 860
 LABEL = 170
 VALUE = 150
 ROW = 24
+FURTHEST = 8.0
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,12 @@ def bars(rows: Sequence[Bar], title: str) -> str:
 def ratios(rows: Sequence[Share], title: str) -> str:
     """A bar from 1.0 to each ratio on a logarithmic scale, its interval as a line, its limit as a mark."""
     known = [value for row in rows for value in (row.value, row.low, row.high, row.limit) if value and value > 0]
-    reach = max([2.0, *(max(value, 1 / value) for value in known)])
+    # What is further away ends at the edge: one extreme must not press all others together. Its figure stands beside.
+    reach = min(FURTHEST, max([2.0, *(max(value, 1 / value) for value in known)]))
     middle, half = (LABEL + WIDTH - VALUE) / 2, (WIDTH - VALUE - LABEL) / 2
 
     def at(value: float) -> float:
-        return middle + half * math.log(max(value, 1 / reach)) / math.log(reach)
+        return middle + half * math.log(min(reach, max(value, 1 / reach))) / math.log(reach)
 
     height = len(rows) * ROW
     parts = [f'<line x1="{middle}" y1="0" x2="{middle}" y2="{height}" class="axis"/>']
@@ -120,6 +122,7 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], kinds: Mapping[st
     for y in [10.0**power for power in range(-3, 5)]:
         if y_low <= y <= y_high:
             parts.append(text(left - 6, place(x_low, y)[1] + 4, f"{y:g} ms", "end", "faint"))
+    taken: list[float] = []
     for number, (name, line) in enumerate(lines.items()):
         places = [place(x, y) for x, y in line if x > 0 and y > 0]
         if not places:
@@ -127,5 +130,9 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], kinds: Mapping[st
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         css = "ours" if kinds.get(name) == "ours" else f"line{number % 6}"
         parts.append(f'<polyline points="{path}" class="curve {css}"/>')
-        parts.append(text(places[-1][0] + 8, places[-1][1] + 4, name, "start", css))
+        end = places[-1][1] + 4
+        while any(abs(end - other) < 14 for other in taken):
+            end += 7
+        taken.append(end)
+        parts.append(text(places[-1][0] + 8, end, name, "start", css))
     return picture(height, parts, title)
