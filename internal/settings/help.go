@@ -71,9 +71,10 @@ func (s *Setting) Words() []string {
 
 // HelpText is what --help says of the setting.
 func (s *Setting) HelpText() string {
-	text := strings.ToLower(s.Summary()[:1]) + s.Summary()[1:]
-	if strings.HasPrefix(s.Summary(), "Python") || strings.HasPrefix(s.Summary(), "Unix") {
-		text = s.Summary()
+	text := s.Summary()
+	word, _, _ := strings.Cut(text, " ")
+	if proper := word == "Python" || word == "Unix" || strings.ToLower(word[1:]) != word[1:]; !proper {
+		text = strings.ToLower(text[:1]) + text[1:]
 	}
 	if value := s.DefaultWords(); value != "" {
 		text += " [" + value + "]"
