@@ -183,7 +183,7 @@ func (c *Config) find(o *Options) (*file, error) {
 			return nil, err
 		}
 		switch {
-		case name == projectFile && !hasTable(f.text, "tool", "speyside"):
+		case name == projectFile && !mayHaveTable(f.text, "tool", "speyside"):
 		case chosen == nil:
 			f.found, f.python = true, name == gunicornFile
 			chosen = f

@@ -209,6 +209,45 @@ func TestEveryExampleIsAccepted(t *testing.T) {
 	}
 }
 
+func TestTableOfAProjectFileMayStandInOneLine(t *testing.T) {
+	for _, text := range []string{
+		"[tool]\nspeyside = { workers = 2, app = { threads = 3, wsgi_app = 'shop' } }\n",
+		"tool = { other = 1, speyside = { workers = 2, app = { threads = 3, wsgi_app = 'shop' } } }\n",
+		"tool.speyside = { workers = 2, app.threads = 3, app.wsgi_app = 'shop' }\n",
+	} {
+		c := in(t, "pyproject.toml", text).must()
+		if app := c.Settings.Apps[0]; app.Workers != 2 || app.Threads != 3 || app.WSGIApp != "shop" {
+			t.Errorf("%q: %d workers, %d threads, %q", text, app.Workers, app.Threads, app.WSGIApp)
+		}
+	}
+	_, err := in(t, "pyproject.toml", "[tool]\nspeyside = 5\n").read("-c", "pyproject.toml", "shop")
+	if fault.Of(err) != fault.SettingInvalid || !strings.Contains(err.Error(), "pyproject.toml:2: tool.speyside is a table") {
+		t.Errorf("a number in its place: %v", err)
+	}
+}
+
+func TestHalfWrittenProjectFileIsAnErrorAndNotNone(t *testing.T) {
+	_, err := in(t, "pyproject.toml", "[tool.speyside]\nworkers = 3\nbind = [\"127.0").read("shop")
+	if fault.Of(err) != fault.ConfigurationMalformed || !strings.Contains(err.Error(), "pyproject.toml:3") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := in(t, "pyproject.toml", "[build-system]\n").read("shop"); err != nil {
+		t.Errorf("one that is not ours: %v", err)
+	}
+}
+
+func TestPathsOfAFileStartWhereItLiesAndProgramsAreLookedUp(t *testing.T) {
+	r := in(t)
+	if err := os.MkdirAll(filepath.Join(r.dir, "conf", "src"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.write("conf/speyside.toml", "[app]\nwsgi_app = 'shop'\nchdir = 'src'\npython = 'python3.13'\n")
+	app := r.must("-c", "conf/speyside.toml").Settings.Apps[0]
+	if want := filepath.Join(r.dir, "conf", "src"); app.Chdir != want || app.Python != "python3.13" {
+		t.Errorf("chdir %s, want %s; python %s", app.Chdir, want, app.Python)
+	}
+}
+
 // values are the lines without where their values come from.
 func values(text string) string {
 	var b strings.Builder

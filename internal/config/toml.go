@@ -73,11 +73,12 @@ func wellFormed(name string, text []byte) error {
 	return nil
 }
 
-// hasTable reports whether a file in TOML has this table.
-func hasTable(text []byte, path ...string) bool {
+// mayHaveTable reports whether a file in TOML has this table. One that is malformed may: a file that is half written must not count as one
+// that says nothing.
+func mayHaveTable(text []byte, path ...string) bool {
 	var whole map[string]any
 	if toml.Unmarshal(text, &whole) != nil {
-		return false
+		return true
 	}
 	for _, key := range path {
 		inner, ok := whole[key].(map[string]any)
@@ -99,11 +100,21 @@ func (f *tomlFile) expression(e *unstable.Node) {
 			f.beginArray(own, line)
 		}
 	case unstable.KeyValue:
-		key = slices.Concat(f.table, key)
-		if own, ours := f.own(key); ours && f.route != nil {
-			f.routeKey(own[len(own)-1], e.Value(), line)
-		} else if ours {
-			f.entry(own, e.Value(), line)
+		f.keyValue(slices.Concat(f.table, key), e.Value(), line)
+	}
+}
+
+func (f *tomlFile) keyValue(key []string, value *unstable.Node, line int) {
+	own, ours := f.own(key)
+	switch {
+	case ours && f.route != nil:
+		f.routeKey(own[len(own)-1], value, line)
+	case ours:
+		f.entry(own, value, line)
+	case value.Kind == unstable.InlineTable && len(key) < len(f.under) && slices.Equal(key, f.under[:len(key)]): // tool = { speyside = … }
+		for entries := value.Children(); entries.Next(); {
+			inner, line := f.key(entries.Node().Key())
+			f.keyValue(slices.Concat(key, inner), entries.Node().Value(), line)
 		}
 	}
 }
@@ -147,7 +158,7 @@ func (f *tomlFile) beginArray(key []string, line int) {
 	case appTable:
 		f.complain(fault.SettingUnknown, line, "write [app]; several applications in one server come later.", "[[app]]: one application is served")
 	default:
-		f.complain(fault.SettingUnknown, line, "", "there is no [[%s]]", scope)
+		f.complain(fault.SettingUnknown, line, "", "there is no [[%s]]", strings.Join(slices.Concat(f.under, key), "."))
 	}
 }
 
@@ -159,6 +170,10 @@ func (f *tomlFile) entry(key []string, value *unstable.Node, line int) {
 	}
 	if !inApp && len(key) == 1 && key[0] == appTable && value.Kind == unstable.InlineTable {
 		f.inline(key, value)
+		return
+	}
+	if len(key) == 0 { // all of it in one line: speyside = { workers = 2 }
+		f.whole(value, line)
 		return
 	}
 	setting, known := settings.Named(key[0])
@@ -183,18 +198,29 @@ func (f *tomlFile) entry(key []string, value *unstable.Node, line int) {
 	}
 	if setting.FromShell {
 		for i, path := range texts {
-			texts[i] = f.besides(path)
+			if setting.Name != "python" || strings.ContainsRune(path, filepath.Separator) { // else it is looked up in PATH
+				texts[i] = f.besides(path)
+			}
 		}
 	}
 	layer[setting.Name] = settings.Given{Texts: texts, Source: f.at(line)}
 }
 
-// besides is a path in the file: it starts where the file lies, when it is one.
+// besides is a path in the file: it starts where the file lies.
 func (f *tomlFile) besides(path string) string {
-	if filepath.IsAbs(path) || path == "" || !strings.ContainsRune(path, filepath.Separator) && path != "." && path != ".." && filepath.Ext(path) == "" {
+	if filepath.IsAbs(path) || path == "" {
 		return path
 	}
 	return filepath.Join(filepath.Dir(f.path), path)
+}
+
+// whole is our table as the value of its key.
+func (f *tomlFile) whole(value *unstable.Node, line int) {
+	if value.Kind != unstable.InlineTable {
+		f.complain(fault.SettingInvalid, line, "", "%s is a table, and was given a value", strings.Join(f.under, "."))
+		return
+	}
+	f.inline(nil, value)
 }
 
 // inline is a table on one line: app = { workers = 2 }.

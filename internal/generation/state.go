@@ -78,7 +78,7 @@ func (s *Succession) LastReload() Outcome {
 func (s *Succession) AwaitReload() <-chan Outcome {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := waiter{number: s.last + 1, told: make(chan Outcome, 1)}
+	w := waiter{number: max(s.last, first) + 1, told: make(chan Outcome, 1)}
 	s.waiters = append(s.waiters, w)
 	s.reloadSoon()
 	if s.over {

@@ -49,6 +49,9 @@ type Options struct {
 	Log     *slog.Logger
 }
 
+// first is the number of the generation that no reload begins.
+const first = 1
+
 // mostCrashes is how many crashes in its first seconds a generation of many workers may not have.
 const mostCrashes = 3
 
@@ -115,6 +118,7 @@ func (s *Succession) Begin() error {
 	s.current = g
 	g.Enter() // first: one that is loaded already is served as soon as it has started
 	g.Start()
+	s.goOn()
 	return nil
 }
 
@@ -146,7 +150,7 @@ func (s *Succession) Reload() {
 func (s *Succession) reloadSoon() {
 	switch {
 	case s.over:
-	case s.loading != nil, s.making, s.limited() && s.standby != nil: // there is no room for a third
+	case s.current == nil, s.loading != nil, s.making, s.limited() && s.standby != nil: // there is no room for a third
 		s.again = true
 	default:
 		s.reload()

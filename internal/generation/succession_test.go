@@ -72,6 +72,24 @@ func (s *stand) over() bool {
 	}
 }
 
+func TestReloadThatIsAskedForBeforeTheBeginningFollowsIt(t *testing.T) {
+	s := &stand{t: t, broken: map[int]error{}}
+	s.Succession = New(Options{Probation: time.Hour, Workers: 2, Overlap: 99, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Make: func(number int) (Load, error) { return fakeLoad{s, number}, s.broken[number] }})
+	s.Reload() // a HUP that came while the sockets were opened
+	waiter := s.AwaitReload()
+	s.expect("")
+	if err := s.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	s.expect("enter 1, start 1, start 2")
+	s.Ready(2)
+	s.proved(s.current)
+	if o := <-waiter; o.Generation != 2 || o.Error != "" {
+		t.Errorf("told %+v", o)
+	}
+}
+
 func TestReadyGenerationTakesOverAndTheOldOneStandsByForItsFirstSeconds(t *testing.T) {
 	s := begin(t, 2)
 	s.Reload()
