@@ -16,6 +16,9 @@ func (f *Front) Hold(loop int) (release func()) {
 // Open is how many connections there are.
 func (f *Front) Open() int64 { return f.crowd.open.Load() }
 
+// Full reports that a loop does not accept for want of room.
+func (f *Front) Full() bool { return f.crowd.full() }
+
 // HoldHelpers keeps files from being sent, as a disk does that hangs, until release is called.
 func (f *Front) HoldHelpers(loop int) (release func()) {
 	l, held := f.lanes[loop], make(chan struct{})

@@ -62,7 +62,8 @@ func pidIn(path string) (int, error) {
 // because root has made it for us, it is written over.
 func replace(path, text string) error {
 	next := fmt.Sprintf("%s.%d", path, os.Getpid())
-	err := os.WriteFile(next, []byte(text), 0o644)
+	_ = os.Remove(next) // of a process that was killed; and a link that somebody has put there leads nowhere any more
+	err := write(next, text, os.O_CREATE|os.O_EXCL)
 	if errors.Is(err, fs.ErrPermission) && overwrite(path, text) == nil {
 		return nil
 	}
@@ -76,8 +77,11 @@ func replace(path, text string) error {
 }
 
 // overwrite writes to a file that exists.
-func overwrite(path, text string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+func overwrite(path, text string) error { return write(path, text, os.O_TRUNC) }
+
+// write writes to a file, and never to what a link leads to.
+func write(path, text string, flags int) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW|flags, 0o644)
 	if err != nil {
 		return err
 	}

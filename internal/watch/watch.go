@@ -102,6 +102,9 @@ func (w *Watcher) counts(event fsnotify.Event) bool {
 	if event.Op == fsnotify.Chmod {
 		return false
 	}
+	if event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
+		w.forget(event.Name)
+	}
 	if event.Has(fsnotify.Create) {
 		if info, err := os.Stat(event.Name); err == nil && info.IsDir() && w.inTree(event.Name) {
 			w.addTree(event.Name)
@@ -157,6 +160,20 @@ func elsewhere(path string) bool {
 	}
 	_, err := os.Stat(filepath.Join(path, "pyvenv.cfg"))
 	return err == nil
+}
+
+// forget notes that what has this name is not watched any more, so that a directory that takes its place will be: as when another branch is
+// checked out, and then the first one again.
+func (w *Watcher) forget(name string) {
+	if !w.watched[name] {
+		return
+	}
+	for dir := range w.watched {
+		if dir == name || strings.HasPrefix(dir, name+"/") {
+			_ = w.notify.Remove(dir) // of one that was moved away; the kernel has forgotten one that is gone
+			delete(w.watched, dir)
+		}
+	}
 }
 
 func (w *Watcher) add(dir string) {

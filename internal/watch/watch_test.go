@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +133,34 @@ func TestNewDirectoryIsWatched(t *testing.T) {
 			t.Fatal("no change was told")
 		}
 		w.write("fresh/x.py")
+	}
+}
+
+func TestDirectoryThatTakesAnothersPlaceIsWatched(t *testing.T) {
+	for _, away := range []func(*watching) error{
+		func(w *watching) error { return os.RemoveAll(filepath.Join(w.dir, "shop")) },
+		func(w *watching) error { return os.Rename(filepath.Join(w.dir, "shop"), filepath.Join(w.dir, ".old")) },
+	} {
+		w := begin(t)
+		if err := away(w); err != nil {
+			t.Fatal(err)
+		}
+		w.write("a.py") // what was seen before it has been seen
+		w.next()
+		if err := os.MkdirAll(filepath.Join(w.dir, "shop/deep"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		name := ""
+		for deadline := time.Now().Add(patience); name == "" && time.Now().Before(deadline); { // until it is watched
+			w.write("shop/deep/x.py")
+			select {
+			case name = <-w.changed:
+			case <-time.After(200 * time.Millisecond): // longer than a change that is over is kept back
+			}
+		}
+		if name, _ := filepath.Rel(w.dir, name); !strings.HasPrefix(name, "shop/deep") { // with what it had at first
+			t.Errorf("%q was told", name)
+		}
 	}
 }
 
