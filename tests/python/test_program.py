@@ -11,10 +11,11 @@ from speyside import __main__ as launcher
 
 
 def test_python_is_named_unless_the_user_has() -> None:
-    assert launcher.arguments(["app:app"], {}) == ["--python", sys.executable, "app:app"]
-    for given in (["--python", "x", "app"], ["app", "--python=x"]):
-        assert launcher.arguments(given, {}) == given
-    assert launcher.arguments(["app"], {"SPEYSIDE_PYTHON": "x"}) == ["app"]
+    assert launcher.variables(["app:app"], {}) == {"SPEYSIDE_PYTHON": sys.executable}
+    for given in (["--python", "x", "app"], ["app", "--python=x"], ["--venv", "y", "app"]):
+        assert launcher.variables(given, {}) == {}
+    for variable in ("SPEYSIDE_PYTHON", "SPEYSIDE_VENV"):
+        assert launcher.variables(["app"], {variable: "x"}) == {}
 
 
 def test_places_begin_with_the_environment_of_this_python() -> None:
