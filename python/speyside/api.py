@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 
 from speyside import __version__
@@ -68,7 +68,7 @@ def serve(
     front = Front(given, (), count, name)
     try:
         if not quiet:
-            _tell(front, name)
+            _tell(front, name, bind)
         with _terminated(front.pause), contextlib.suppress(KeyboardInterrupt):
             front.serve(app, {})
     finally:
@@ -106,12 +106,23 @@ def _texts(settings: dict[str, Value]) -> dict[str, list[str]]:
     return found
 
 
-def _tell(front: Front, name: str) -> None:
-    addresses = ", ".join(f"{one['scheme']}://{one['name']}:{one['port']}" for one in front.listeners)
+def _tell(front: Front, name: str, bind: str | Sequence[str]) -> None:
+    wanted = ",".join([bind] if isinstance(bind, str) else bind).split(",")
+    if len(wanted) != len(front.listeners):
+        wanted = [""] * len(front.listeners)
+    addresses = ", ".join(_shown(*pair) for pair in zip(wanted, front.listeners, strict=True))
     threads = "1 thread" if front.threads == 1 else f"{front.threads} threads"
     line = f"Speyside {__version__} is serving {name} at {addresses} with {threads} of this process; Ctrl-C ends it\n"
     if sys.stderr is not None:
         sys.stderr.write(line)
+
+
+def _shown(wanted: str, listener: Mapping[str, object]) -> str:
+    """Return where a listener is: a Unix socket as it was said, since for the environ it has a name that it has not."""
+    if wanted.strip().startswith("unix:"):
+        return wanted.strip()
+    host = f"[{listener['name']}]" if ":" in str(listener["name"]) else listener["name"]
+    return f"{listener['scheme']}://{host}:{listener['port']}"
 
 
 @contextlib.contextmanager
@@ -137,32 +148,48 @@ def _serve_named(app: str, **settings: Value) -> None:
     texts = _texts({"python": sys.executable, **settings})
     # Not flags, which have other names now and then.
     given = {"SPEYSIDE_" + name.upper(): ",".join(values) for name, values in texts.items()}
-    process = subprocess.Popen([program(), "serve", "--", app], env={**os.environ, **given}, process_group=0)
-    try:
-        with _passed_on(process):
+    command, environment = [program(), "serve", "--", app], {**os.environ, **given}
+    with _passed_on() as pass_to:  # before there is a server: a signal that ended this process would leave it behind
+        process = subprocess.Popen(command, env=environment, process_group=0)
+        try:
+            pass_to(process)
             status = process.wait()
-    finally:
-        if process.poll() is None:  # an exception of somebody's handler
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(LAST_PATIENCE)
+        finally:
+            if process.poll() is None:  # an exception of somebody's handler
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(LAST_PATIENCE)
     if status != 0:
         raise SystemExit(status if status > 0 else 128 - status)
 
 
 @contextlib.contextmanager
-def _passed_on(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Pass on what ends or reloads a server; it is in a process group of its own, so nothing reaches it twice."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _passed_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Pass on what ends or reloads a server; it is in a process group of its own, so nothing reaches it twice.
+
+    Yields the function to call with the server when there is one: it gets what came before.
+    """
+    processes: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
-        process.send_signal(number)
+        if processes:
+            processes[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def pass_to(process: subprocess.Popen[bytes]) -> None:
+        processes.append(process)
+        for number in early:
+            process.send_signal(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pass_to
+        return
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        yield
+        yield pass_to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

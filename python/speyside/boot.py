@@ -109,6 +109,7 @@ def _serve(origin: Origin, orders: Orders, load: Order) -> int:
     try:
         from speyside import zygote
     except ImportError as error:
+        identity.check_python()
         text = f"{sys.executable} cannot import Speyside's extension: {error}"
         raise Failure(_faults.EXTENSION_MISSING, text) from error
     try:

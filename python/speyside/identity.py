@@ -32,6 +32,14 @@ def become(identity: object) -> None:
     _be_seen()
 
 
+def check_python() -> None:
+    """Raise Failure where this process has become a user who may not read its Python; for an import that failed."""
+    if not os.access(os.__file__, os.R_OK):
+        text = f"the user {os.geteuid()} may not read this Python: {os.path.dirname(os.__file__)}"
+        hint = "name one that everybody may run with --python, or let the user search the directories above it."
+        raise Failure(_faults.USER_NOT_CHANGED, text, hint)
+
+
 def _be_seen() -> None:
     """Have /proc show this process and its workers to their own user, as it shows one that never was root's."""
     with contextlib.suppress(ImportError, OSError, AttributeError):

@@ -74,6 +74,8 @@ def theirs(**values: Any) -> TheirConfig:
         {"threads": 4},
         {"worker_class": "gevent", "threads": 4, "proc_name": "shop", "raw_env": ["A=1", "B=x=y"]},
         {"certfile": __file__, "loglevel": "debug"},
+        {"user": "nobody", "group": "daemon"},
+        {"user": "1", "group": 2},
     ],
 )
 def test_configuration_has_the_values_that_gunicorn_has(values: dict[str, Any]) -> None:
@@ -85,6 +87,8 @@ def test_configuration_has_the_values_that_gunicorn_has(values: dict[str, Any]) 
         "env",
         "uid",
         "gid",
+        "user",
+        "group",
         "loglevel",
         "workers",
         "threads",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -128,6 +129,74 @@ def test_file_is_still_the_fronts_to_send(tmp_path: Any) -> None:
     assert type(reply) is FileWrapper and reply.part() == (reply.filelike.fileno(), 0, 8)
     reply.close()
     assert reply.filelike.closed and stage.seen[-1] == ("post", ("200 OK", 200, 8), 1)
+
+
+def test_file_that_is_read_counts() -> None:
+    stage = Stage()
+
+    def application(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return FileWrapper(io.BytesIO(b"in memory"))
+
+    assert stage.serve(application)[1] == b"in memory"
+    assert stage.seen[1:] == ["all sent", ("access", "200 OK", 9), ("post", ("200 OK", 200, 9), 1)]
+
+
+def test_sequence_of_the_old_kind_is_a_reply_like_others() -> None:
+    class Sequence:
+        def __getitem__(self, number: int) -> bytes:
+            return [b"one", b"two"][number]
+
+    stage = Stage()
+
+    def application(environ: dict[str, Any], start_response: Start) -> Any:
+        start_response("200 OK", [])
+        return Sequence()
+
+    assert stage.serve(application)[1] == b"onetwo"
+    assert stage.seen[-1] == ("post", ("200 OK", 200, 6), 1)
+
+
+def closed_file() -> Iterable[bytes]:
+    file = open(__file__, "rb")  # noqa: SIM115
+    file.close()
+    return FileWrapper(file)
+
+
+def raising() -> Iterator[bytes]:
+    yield b""
+    raise ValueError("before anything was sent")
+
+
+@pytest.mark.parametrize("made", [closed_file, raising])
+def test_reply_that_raises_before_it_begins_is_logged_as_the_error_that_the_client_gets(made: Any) -> None:
+    stage = Stage()
+
+    def application(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        reply: Iterable[bytes] = made()
+        return reply
+
+    with pytest.raises(ValueError):
+        stage.serve(application)
+    told = [("post", ("200 OK", 200, 0), 1), ("access", "500 Internal Server Error", 0)]
+    assert stage.seen == [("pre", "PUT", 0), "all sent", *told]
+
+
+def test_reply_that_raises_in_the_middle_is_logged_as_it_began() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"one"
+        raise ValueError
+
+    stage = Stage()
+
+    def application(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return broken()
+
+    with pytest.raises(ValueError):
+        stage.serve(application)
+    assert stage.seen[2:] == [("access", "200 OK", 3), ("post", ("200 OK", 200, 3), 1)]
 
 
 def test_what_is_written_counts() -> None:

@@ -207,6 +207,37 @@ def test_name_is_served_by_workers_of_their_own(start: Any, tmp_path: Path) -> N
     assert process.lines[-1] == "after"
 
 
+def test_signal_while_the_server_is_started_ends_it(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "named.py").write_text(APPLICATION)
+    process = start(
+        """
+import os, signal, subprocess, speyside
+class Popen(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print("server", self.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+subprocess.Popen = Popen
+speyside.serve("named:app", bind="127.0.0.1:0", workers=1)
+""",
+        directory=tmp_path,
+    )
+    server = int(until(lambda: re.search(r"server (\d+)", process.text), "a server", PATIENCE).group(1))
+    try:
+        assert process.end() in (0, 128 + signal.SIGTERM), process.text
+        assert not running(server), "it was left behind"
+    finally:
+        if running(server):
+            os.kill(server, signal.SIGTERM)
+
+
+def test_line_has_addresses_that_can_be_used(start: Any, tmp_path: Path) -> None:
+    bind = f"['[::1]:0', 'unix:{tmp_path}/s']"
+    process = start(APPLICATION + f"speyside.serve(app, bind={bind})")
+    until(lambda: "Ctrl-C ends it" in process.text, "the line", PATIENCE)
+    assert re.search(rf" at http://\[::1\]:\d+, unix:{tmp_path}/s with 4 threads", process.text), process.text
+
+
 def test_name_that_cannot_be_served_is_the_exit_status(start: Any, tmp_path: Path) -> None:
     process = start("import speyside; speyside.serve('nowhere:app', bind='127.0.0.1:0')", directory=tmp_path)
     assert process.end() == 3

@@ -237,3 +237,11 @@ def test_logs_are_the_users_so_that_they_can_be_reopened(closed: Path) -> None:
         until(lambda: "error log reopened" in error.read_text(), "the new log", 20)
         server.json("/?after")
         until(lambda: "GET /?after " in access.read_text(), "the new access log", 20)
+
+
+@pytest.mark.skipif(runs(sys.executable), reason="everybody may run this Python")
+def test_python_that_the_user_may_not_read_is_named(closed: Path) -> None:
+    (closed / "gunicorn.conf.py").write_text("user = 'nobody'\nbind = '127.0.0.1:0'\n")
+    (closed / "app.py").write_text("def app(environ, start_response): raise NotImplementedError\n")
+    ended = end_of(f"--python={sys.executable}", "app:app", cwd=closed)
+    assert f"the user {USER.pw_uid} may not read this Python: " in ended.stderr and "[SPY0060]" in ended.stderr

@@ -6,7 +6,9 @@ Python can have, such as a class, is the file's own.
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +40,8 @@ class Config:
         known |= own
         known |= {name: value for name, value in values.items() if value is not None or name not in known}
         known |= {name: hook.call for name, hook in hooks.items()}
+        known["user"] = _number(known.get("user"), os.geteuid(), lambda name: pwd.getpwnam(name).pw_uid)
+        known["group"] = _number(known.get("group"), os.getegid(), lambda name: grp.getgrnam(name).gr_gid)
         self.settings = {name: Setting(name, value) for name, value in known.items()}
         self.env_orig = dict(os.environ)
 
@@ -116,6 +120,14 @@ class Config:
 
 def _does_nothing(*arguments: object) -> None:
     """Be a hook that is not there."""
+
+
+def _number(value: object, own: int, find: Callable[[str], int]) -> object:
+    """Return the number of a user or group, as gunicorn has it; the front has refused what there is not."""
+    if value is None:
+        return own
+    text = str(value)
+    return int(text) if text.isdecimal() else find(text)
 
 
 def _shown(value: object) -> object:

@@ -120,6 +120,9 @@ class Worker(Facade):
         most = int(self.cfg.value("max_requests", 0))
         return most + random.randint(0, int(self.cfg.value("max_requests_jitter", 0))) if most > 0 else sys.maxsize  # noqa: S311
 
+    def notify(self) -> None:
+        """Do nothing: nobody listens for the heartbeat of a worker, which may take its time."""
+
     def __str__(self) -> str:
         """Return what stands in log lines."""
         return f"<Worker {self.pid}>"

@@ -211,7 +211,8 @@ class Log:
         """Open every log file anew, because it was renamed."""
         if self.cfg.value("capture_output") and self.cfg.value("errorlog", "-") != "-" and not report.relayed():
             self._capture(self.cfg.errorlog)
-        loggers = [logging.getLogger(), *(logging.getLogger(name) for name in logging.root.manager.loggerDict)]
+        names = list(logging.root.manager.loggerDict)  # other threads may make loggers meanwhile
+        loggers = [logging.getLogger(), *map(logging.getLogger, names)]
         for handler in {handler for logger in loggers for handler in logger.handlers}:
             if isinstance(handler, logging.FileHandler):
                 with handler.lock or nullcontext():

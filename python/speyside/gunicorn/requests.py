@@ -78,7 +78,7 @@ class Response:
 
     def count(self, data: object) -> None:
         """Count bytes of the body."""
-        if isinstance(data, bytes):
+        if isinstance(data, bytes) and data:
             self.sent += len(data)
             self.headers_sent = True
 
@@ -93,6 +93,7 @@ class Exchange:
         self.response = Response(self.request)
         self.began = time.monotonic()
         self.begun = False  # pre_request is over, and there is a response to show
+        self.broken = False  # the iterable has raised
 
     def starter(self, start_response: Callable[..., Callable[[bytes], object]]) -> Callable[..., Any]:
         """Return start_response for the application."""
@@ -119,6 +120,22 @@ class Exchange:
     def failed(self) -> None:
         """Call post_request, and log what the client gets instead of a reply."""
         self.over()
+        self._log_failed()
+
+    def close(self, close: Callable[[], object] | None) -> None:
+        """Close the application's iterable, around it what is told of the end."""
+        refused = self.broken and not self.response.headers_sent  # the client gets an error in the reply's place
+        try:
+            if not refused:
+                self.log()
+            if close is not None:
+                close()
+        finally:
+            self.over()
+            if refused:
+                self._log_failed()
+
+    def _log_failed(self) -> None:
         self.response.status, self.response.headers = FAILED, []
         self.log()
 
@@ -145,15 +162,21 @@ class Reply:
 
     def __next__(self) -> bytes:
         """Return what the application yields."""
-        if self._iterator is None:
-            self._iterator = iter(self._items)
-        item = next(self._iterator)
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._items)
+            item = next(self._iterator)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._exchange.broken = True
+            raise
         self._exchange.response.count(item)
         return item
 
     def close(self) -> None:
         """Close the application's iterable; then the request is over."""
-        _close(self._exchange, getattr(self._items, "close", None))
+        self._exchange.close(getattr(self._items, "close", None))
 
 
 class SizedReply(Reply):
@@ -187,24 +210,23 @@ class Watched:
 
 
 def _watched(exchange: Exchange, reply: Iterable[bytes]) -> Iterable[bytes]:
-    if type(reply) is FileWrapper:  # the same object, so that the front sends the file
+    if type(reply) is FileWrapper and (length := _length(reply)):  # the same object, so that the front sends the file
         close = getattr(reply, "close", None)
-        part = reply.part()
-        exchange.response.sent = part[2] if part is not None else 0
-        reply.close = lambda: _close(exchange, close)
+        exchange.response.sent = length
+        reply.close = lambda: exchange.close(close)
         return reply
     if isinstance(reply, list | tuple) and len(reply) != 1 and all(type(item) is bytes for item in reply):
         reply = [b"".join(reply)]  # one item, whose length is told as that of the list would be
-    if not isinstance(reply, Iterable):  # the gateway says what is wrong with it
+    if not hasattr(reply, "__iter__") and not hasattr(reply, "__getitem__"):  # the gateway says what is wrong with it
         exchange.failed()
         return reply
     return SizedReply(exchange, reply) if hasattr(reply, "__len__") else Reply(exchange, reply)
 
 
-def _close(exchange: Exchange, close: Callable[[], object] | None) -> None:
+def _length(file: FileWrapper) -> int:
+    """Return how much of a file the front will send; 0 when it is read here, which says what is wrong with it."""
     try:
-        exchange.log()
-        if close is not None:
-            close()
-    finally:
-        exchange.over()
+        part = file.part()
+    except Exception:  # a closed file, or whatever a class of the user's raises
+        return 0
+    return part[2] if part is not None else 0
