@@ -254,12 +254,13 @@ def test_requests_that_end_badly_have_their_line_once(tmp_path: Path, gate: Gate
     assert [one.get("path") for one in found] == ["/gated", None, "/gated", None]
 
 
-def test_reply_that_is_broken_off_has_its_line(tmp_path: Path) -> None:
+def test_reply_that_is_broken_off_has_its_line(tmp_path: Path, gate: Gate) -> None:
     with logging("apps.workers", tmp_path, "json", workers=1, threads=1, provoked=True) as (server, log):
         with server.connect() as client:
-            client.send(request("GET", "/exit-begun"))
+            client.send(request("GET", f"/exit-begun?gate={gate.path}"))
             head = client.head()
             assert head.status == 200
+            gate.open()
             client.gone()
         (record,) = records(log, 1)
         assert (record["status"], record["outcome"]) == (200, "cut")
