@@ -85,6 +85,16 @@ func (w *watched) add(health *control.Health, socket *control.Socket) {
 	}
 }
 
+// renew has who asks see that the server has changed its user.
+func (w *watched) renew() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.socket == nil {
+		return nil
+	}
+	return w.socket.Renew()
+}
+
 // handOver leaves it to another process, which answers from now on.
 func (w *watched) handOver() {
 	w.mu.Lock()

@@ -37,6 +37,9 @@ func (r *Server) takeIdentity() error {
 	if err := id.Take(); err != nil {
 		return fault.New(fault.UserNotChanged, "%w", err)
 	}
+	if err := r.watched.renew(); err != nil {
+		r.log.Warn("control socket not renewed", "error", err, "effect", "root alone finds this server")
+	}
 	r.log.Info("user changed", "uid", id.UID, "gid", id.GID, "groups", id.Groups)
 	if id.Lent {
 		r.log.Warn("user has no group of its own", "user", id.User, "gid", id.GID, "hint", "name one with --group")

@@ -387,6 +387,13 @@ func TestBootFailureIsReturned(t *testing.T) {
 	}
 }
 
+func TestMoreThanPythonCanBeToldIsTheSettings(t *testing.T) {
+	s := begin(t, "app", func(o *Options) { o.Env = []string{"LARGE=" + strings.Repeat("x", longestMessage)} })
+	if err := s.waitEnd(); fault.Of(err) != fault.SettingInvalid || !strings.Contains(fault.Hint(err), "raw_env") {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
 func TestMissingPythonIsReturned(t *testing.T) {
 	s := begin(t, "app", func(o *Options) { o.Python = []string{"/nowhere/python"} })
 	if err := s.waitEnd(); fault.Of(err) != fault.PythonNotFound {

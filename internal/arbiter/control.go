@@ -30,6 +30,13 @@ type malformedError struct{ err error }
 
 func (e *malformedError) Error() string { return "a message that cannot be read: " + e.err.Error() }
 
+// longOrderError is of an order that nobody could read whole.
+type longOrderError struct{ bytes int }
+
+func (e *longOrderError) Error() string {
+	return fmt.Sprintf("an order has %d bytes, and at most %d are read", e.bytes, longestMessage)
+}
+
 // newControl returns our end and the end to be given away, which the caller closes.
 func newControl() (ours *control, theirs *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
@@ -52,6 +59,9 @@ func (c *control) send(order any, files ...*os.File) error {
 	message, err := json.Marshal(order)
 	if err != nil {
 		return err
+	}
+	if len(message) > longestMessage {
+		return &longOrderError{len(message)}
 	}
 	var rights []byte
 	if len(files) > 0 {

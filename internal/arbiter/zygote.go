@@ -117,7 +117,13 @@ func cannotStart(python string, err error) *fault.Error {
 
 // order gives an order to the zygote. One that does not read its orders is of no use.
 func (a *Arbiter) order(z *zygote, order any, files ...*os.File) {
-	if err := z.control.send(order, files...); err != nil && !errors.Is(err, syscall.EPIPE) {
+	var long *longOrderError
+	switch err := z.control.send(order, files...); {
+	case errors.As(err, &long): // the one that loads: what the others have is bounded
+		z.failure = fault.New(fault.SettingInvalid, "what Python is told to load the application with has %d bytes, and may have %d", long.bytes, longestMessage).
+			WithHint("raw_env, pythonpath, paste_global and warmup are part of it: put what is large into a file that the application reads.")
+		z.process.signal(syscall.SIGKILL)
+	case err != nil && !errors.Is(err, syscall.EPIPE):
 		a.log.Error("zygote did not take an order", "pid", z.process.pid, "error", err)
 		z.process.signal(syscall.SIGKILL)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,6 +15,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/listen"
@@ -77,6 +80,17 @@ func (c *Socket) listen() (net.Listener, func(), error) {
 	c.Path = abstractPrefix + strconv.Itoa(os.Getpid()) + "." + hex.EncodeToString(unique[:])
 	listener, err := net.Listen("unix", c.Path)
 	return listener, func() {}, err
+}
+
+// Renew has clients see who this process is now, since it may have changed its user: the kernel tells them who has listened last.
+func (c *Socket) Renew() error {
+	raw, err := c.server.listener.(*net.UnixListener).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = unix.Listen(int(fd), mostClients) })
+	return errors.Join(err, failed)
 }
 
 // Close tells the clients that wait for the end that it has come, and returns when they have been told.

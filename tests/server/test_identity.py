@@ -147,13 +147,13 @@ def test_reload_and_upgrade_go_on_as_the_user(closed: Path) -> None:
         until(lambda: not processes.running(upgraded), "the end of the new process", 20)
 
 
-def test_who_is_not_root_cannot_name_somebody_else(closed: Path) -> None:
-    """The program is copied, since nobody may not be let in where it is installed."""
+def as_nobody(closed: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program as the user. It is copied, since nobody may not be let in where it is installed."""
     program = closed / "speyside"
     program.write_bytes(Path(find()).read_bytes())
     program.chmod(0o755)
-    done = subprocess.run(
-        [program, "x:app", "--user=root"],
+    return subprocess.run(
+        [program, *arguments],
         user=USER.pw_uid,
         group=USER.pw_gid,
         extra_groups=[],
@@ -162,8 +162,24 @@ def test_who_is_not_root_cannot_name_somebody_else(closed: Path) -> None:
         cwd="/",
         check=False,
     )
+
+
+def test_who_is_not_root_cannot_name_somebody_else(closed: Path) -> None:
+    done = as_nobody(closed, "x:app", "--user=root")
     assert done.returncode == 1
     assert "only root may change to another user or group [SPY0060]" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["", "control.sock"], ids=["abstract", "path"])
+def test_the_user_may_ask_its_server(closed: Path, path: str) -> None:
+    """Whoever started it: the control socket is made by root, and is the user's afterwards."""
+    socket_of = [f"--control-socket={closed / path}"] if path else []
+    with running(APP, *become(*socket_of)) as server:
+        server.log(r"user changed")
+        chosen = socket_of or [f"--pid={server.process.pid}"]
+        done = as_nobody(closed, "status", *chosen)
+        assert done.returncode == 0, done.stderr
+        assert f"pid {server.process.pid} " in done.stdout
 
 
 def test_python_that_the_user_may_not_run_is_told(closed: Path) -> None:

@@ -63,6 +63,9 @@ func (l *logic) take(r *reader, o Option) {
 func (l *logic) run(r *reader) {
 	for _, round := range l.rounds {
 		for _, o := range l.body {
+			if len(r.file.Options) > mostOptions { // which has been told
+				return
+			}
 			o.Value = strings.ReplaceAll(o.Value, "%(_)", round)
 			r.add(o)
 		}

@@ -27,7 +27,7 @@ func (r *reader) expand(value string, where Where) string {
 		return value
 	}
 	var b strings.Builder
-	for i := 0; i < len(value); {
+	for i := 0; i < len(value) && max(len(value), b.Len()) <= mostExpanded; {
 		end := strings.IndexByte(value[i:], ')')
 		if end > 1 && value[i+1] == '(' && strings.IndexByte("$@%", value[i]) >= 0 && !opens(value[i+2:i+end]) {
 			b.WriteString(r.placeholder(value[i], value[i+2:i+end], where))
@@ -37,7 +37,7 @@ func (r *reader) expand(value string, where Where) string {
 		b.WriteByte(value[i])
 		i++
 	}
-	if b.Len() > mostExpanded {
+	if max(len(value), b.Len()) > mostExpanded {
 		r.wrong(where, "a value has more than %d bytes with its placeholders filled in", mostExpanded)
 		return ""
 	}

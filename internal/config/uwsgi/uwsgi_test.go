@@ -127,6 +127,8 @@ var unreadable = map[string]struct {
 	"a program as a file":    {map[string]string{"app.ini": "[uwsgi]\nini = exec://id"}, "app.ini:2: ini is read from files alone", ""},
 	"a file that is missing": {map[string]string{"app.ini": "[uwsgi]\na = @(none.txt)"}, "app.ini:2: reading none.txt: no such file", ""},
 	"rounds without end":     {map[string]string{"app.ini": "[uwsgi]\nfor-times = 99999999\na = 1\nendfor ="}, "app.ini:2: for-times is 99999999", ""},
+	"many lines in rounds":   {map[string]string{"app.ini": "[uwsgi]\nfor-times = 10000\n" + strings.Repeat("x = %(_)\n", 100_000) + "endfor ="}, "more than 10000 options", ""},
+	"nothing but beginnings": {map[string]string{"app.ini": "[uwsgi]\nx = " + strings.Repeat("%(a", 300_000)}, "a value has more than 65536 bytes", ""},
 	"values that double":     {map[string]string{"app.ini": "[uwsgi]\na = 12345678\n" + doubling(30)}, "a value has more than 65536 bytes", ""},
 }
 
