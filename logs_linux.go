@@ -66,6 +66,9 @@ func (r *Server) openErrorLog() (err error) {
 
 func (r *Server) openAccessLog() error {
 	s := r.settings()
+	if len(s.AccessLogOnly) > 0 && r.first.LogsRequests {
+		r.log.Warn("access log has every request", "why", "the configuration's own loggers write it", "setting", "access_log_only")
+	}
 	if s.AccessLog == "" || r.first.LogsRequests {
 		return nil
 	}
@@ -81,7 +84,7 @@ func (r *Server) openAccessLog() error {
 	if err != nil {
 		return fault.New(fault.SettingInvalid, "setting accesslog is %q (from %s): %w", s.AccessLog, s.Source("accesslog"), err)
 	}
-	r.logs.access = &front.AccessLog{Format: format, Sink: sink, Boot: r.boot}
+	r.logs.access = &front.AccessLog{Format: format, Only: s.Logged(), Sink: sink, Boot: r.boot}
 	return nil
 }
 

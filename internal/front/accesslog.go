@@ -16,7 +16,7 @@ import (
 
 // Each request has its line in the access log once: what the line needs of the head is noted when that is complete, since the memory
 // belongs to the worker afterwards, and the line is written when the request has ended, however it did. Lines gather in a buffer of the
-// loop, which goes to the sink when it is full, or for latestLine.
+// loop, which goes to the sink when it is full, or for latestLine. Whether there is to be one is known only then, too.
 
 // latestLine is how long a line stays with the loop.
 const latestLine = 10 * time.Millisecond
@@ -27,6 +27,7 @@ const clientLeft = 499
 // AccessLog is where requests are told of, and how.
 type AccessLog struct {
 	Format *accesslog.Format
+	Only   accesslog.Only // the requests that have a line
 	Sink   *observe.Sink
 	Boot   string // what identifiers of requests begin with
 }
@@ -175,7 +176,7 @@ func (c *conn) sentOfBody() int64 {
 	return c.bodySent
 }
 
-// told writes the line of the request in hand, unless that was done.
+// told writes the line of the request in hand, unless that was done, or it is to have none.
 func (c *conn) told(status int, sent int64, outcome accesslog.Outcome) {
 	n := c.entry
 	if n == nil {
@@ -188,7 +189,9 @@ func (c *conn) told(status int, sent int64, outcome accesslog.Outcome) {
 	if n.replied != 0 {
 		end.ReplyAfter = max(time.Duration(n.replied-c.began), time.Microsecond)
 	}
-	b.add(n.note, &end)
+	if b.Only.Wants(&end) {
+		b.add(n.note, &end)
+	}
 	b.spare = append(b.spare, n)
 	c.entry, c.began = nil, 0
 }

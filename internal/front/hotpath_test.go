@@ -98,7 +98,10 @@ func TestHotPathBehindAProxyDoesNotAllocate(t *testing.T) {
 func TestHotPathWithAnAccessLogDoesNotAllocate(t *testing.T) {
 	for _, format := range []string{"combined", "%(h)s %(U)s %({X-A}i)s %({Content-Type}o)s %(D)08d"} {
 		t.Run(format, func(t *testing.T) {
-			w := startWith(t, 1, 1, func(o *front.Options) { o.AccessLog = accessLog(t, format, filepath.Join(t.TempDir(), "log")) })
+			w := startWith(t, 1, 1, func(o *front.Options) {
+				o.AccessLog = accessLog(t, format, filepath.Join(t.TempDir(), "log"))
+				o.AccessLog.Only = accesslog.Only{{Slow: time.Hour}, {Low: 200, High: 299}}
+			})
 			w.work(0, fixed)
 			w.clients(32).countAllocations()
 		})

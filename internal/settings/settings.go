@@ -69,8 +69,9 @@ type Settings struct {
 
 	AccessLog       string // absolute; "-": standard output, empty: none
 	AccessLogFormat string
-	ErrorLog        string // absolute; "-": standard error
-	LogFormat       string // text or json
+	AccessLogOnly   []string // see Logged
+	ErrorLog        string   // absolute; "-": standard error
+	LogFormat       string   // text or json
 	CaptureOutput   bool
 	LogLevel        slog.Level
 

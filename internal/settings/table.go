@@ -675,6 +675,15 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.AccessLogFormat },
 	},
 	{
+		Name: "access_log_only", Example: `["5xx", "slow=500ms"]`, Meta: "LIST", Type: List, DefaultText: "all requests", Section: SectionLogging, Since: "0.1",
+		Check: someRequests,
+		Doc: "Requests that have a line in the access log: such as 4xx, 404, slow=500ms, big=1MB, empty. Separated by commas; one that any of them is true of has " +
+			"its line. A class of status, 1xx to 5xx, or a status; slow=TIME: it took as long or longer, from its first byte to the last of the reply; big=SIZE: as many " +
+			"bytes of the reply's body were sent, or more; empty: none were. A reply that the server broke off counts as 500. Anything else is refused. Without " +
+			"`accesslog` there is no line in any case.",
+		field: func(s *Settings) any { return &s.AccessLogOnly },
+	},
+	{
 		Name: "errorlog", Example: `"/var/log/shop/error.log"`, Flag: "error-logfile", Meta: "FILE", Type: Path, Default: Standard, Section: SectionLogging, Since: "0.1",
 		Gunicorn: "errorlog", Check: notEmpty,
 		Doc: "Log of the server: a file, or - for standard error. What goes wrong before it is open, and the banner, go to standard error in any case. In a file " +

@@ -290,6 +290,61 @@ def test_stop_at_once_leaves_no_request_without_its_line(tmp_path: Path, gate: G
     assert record["status"] == 503 and record["path"] == "/gated"
 
 
+def test_only_statuses_that_are_wanted_have_a_line(tmp_path: Path) -> None:
+    with logging("apps.corpus", tmp_path, "json", "--access-log-only=5xx,404,413", "--limit-request-body=1k") as (
+        server,
+        log,
+    ):
+        for status in (200, 304, 400, 404, 500, 405, 503):
+            assert server.get(f"/reply?status={status}%20S").status == status
+        assert raw(server, b"\n") == 400
+        assert raw(server, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n") == 413
+        assert [record["status"] for record in records(log, 4)] == [404, 500, 503, 413]
+
+
+def test_requests_that_were_not_served_count_as_5xx(tmp_path: Path, gate: Gate) -> None:
+    with logging(
+        "apps.workers", tmp_path, "json", "--access-log-only=5xx", "--timeout=0.3", workers=1, threads=2, provoked=True
+    ) as (server, log):
+        server.get("/")
+        with server.connect() as client:  # gone while the application works: 499
+            client.send(request("GET", f"/gated?name=gone&gate={gate.path}"))
+            server.printed("started gone")
+            client.reset()
+        assert server.get(f"/gated?name=late&gate={gate.path}").status == 504
+        gate.open()
+        with server.connect() as client:  # its worker dies
+            client.send(request("GET", "/exit-begun"))
+            assert client.head().status == 200
+            client.gone()
+        found = records(log, 2)
+        assert [(one["status"], one["outcome"]) for one in found] == [(504, "timed_out"), (200, "cut")]
+
+
+def test_only_slow_requests_have_a_line(tmp_path: Path) -> None:
+    with logging("apps.corpus", tmp_path, "json", "--access-log-only=slow=90ms") as (server, log):
+        for _ in range(10):
+            server.get("/reply?body=x")
+        server.get("/reply?body=a&body=b&body=c&pause")
+        until(lambda: "pause" in log.read_text(), "the line of the slow one", PATIENCE)
+        found = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(found) < 11 and all(record["duration"] >= 0.09 for record in found), found
+
+
+def test_only_replies_of_a_size_have_a_line(tmp_path: Path) -> None:
+    with logging("apps.corpus", tmp_path, "%(q)s %(B)s", "--access-log-only", "big=1k,empty") as (server, log):
+        for size in (1023, 1024, 0, 1):
+            server.get(f"/reply?body={'x' * size}&{size}")
+        assert [line.split()[1] for line in lines(log, 2)] == ["1024", "0"]
+
+
+def test_loggers_of_a_configuration_have_every_request(tmp_path: Path) -> None:
+    configuration = tmp_path / "conf.py"
+    configuration.write_text("accesslog = '-'\nlogconfig_dict = {'version': 1}\n")
+    with running("apps.corpus", f"--config={configuration}", "--access-log-only=5xx", provoked=True) as server:
+        server.log(r" WARN  access log has every request why=.*own loggers write it. setting=access_log_only")
+
+
 def test_bytes_are_those_of_the_body(tmp_path: Path) -> None:
     big = tmp_path / "big"
     big.write_bytes(b"x" * 3_000_000)
@@ -407,6 +462,10 @@ def quiet(descriptor: int) -> bool:
         (["--access-logfile=/"], r"is a directory"),
         (["--access-logformat=%(h)x"], r'setting access_log_format is "%\(h\)x" .*at byte 1.*must end with s'),
         (["--access-logformat=%h %l"], r"begins an atom such as"),
+        (
+            ["--access-log-only=5xx,slow"],
+            r'setting access_log_only is "5xx,slow" \(from --access-log-only\): it must be 4xx, 5xx or another class',
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(arguments: list[str], says: str) -> None:

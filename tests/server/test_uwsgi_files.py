@@ -99,8 +99,6 @@ SHAPES = {
             "cheaper-initial",
             "cheaper-step",
             "cheaper-algo",
-            "log-4xx",
-            "log-5xx",
             "stats",
             "stats-http",
         ),

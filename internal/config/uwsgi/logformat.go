@@ -3,6 +3,7 @@ package uwsgi
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"speyside.dev/speyside/internal/settings"
@@ -41,11 +42,37 @@ func (m *mapping) logFormat(o Option) {
 	m.set("access_log_format", o, format)
 }
 
+// logged is an option that has requests logged although the others are not.
+func (m *mapping) logged(o Option, condition string) {
+	kind, _, _ := strings.Cut(condition, "=")
+	m.only = slices.DeleteFunc(m.only, func(before string) bool { return before == kind || strings.HasPrefix(before, kind+"=") })
+	if truth(o) {
+		m.only, m.onlyFrom = append(m.only, condition), o
+	}
+}
+
+// some is logged for an option without a value.
+func some(condition string) func(*mapping, Option) {
+	return func(m *mapping, o Option) { m.logged(o, condition) }
+}
+
+// least is logged for an option whose value is the number from which on requests count.
+func least(kind, unit string) func(*mapping, Option) {
+	return func(m *mapping, o Option) {
+		if n, ok := m.number(o); ok {
+			m.logged(o, kind+"="+strconv.FormatInt(n, 10)+unit)
+		}
+	}
+}
+
 // finishLogs: uWSGI has a line for each request unless it is told otherwise, in the file where the rest is.
 func (m *mapping) finishLogs() {
-	if m.quiet {
+	switch {
+	case m.quiet && len(m.only) == 0:
 		delete(m.given, "access_log_format")
 		return
+	case m.quiet:
+		m.set("access_log_only", m.onlyFrom, m.only...)
 	}
 	given := settings.Given{Texts: []string{"-"}, Source: "uWSGI's default"}
 	if log, ok := m.given["errorlog"]; ok {

@@ -70,7 +70,9 @@ type mapping struct {
 	mode      Option // of sockets
 	mask      Option
 	green     Option
-	quiet     bool // no line for each request
+	quiet     bool     // no line for each request
+	only      []string // which have one in spite of that
+	onlyFrom  Option   // the last that says so
 	accesslog settings.Given
 }
 

@@ -77,10 +77,14 @@ func TestOptionsBecomeSettings(t *testing.T) {
 		"daemonize = /var/log/shop.log": "daemon=on errorlog=/var/log/shop.log",
 		"paste = config:/srv/shop.ini":  "paste=/srv/shop.ini",
 		"py-autoreload = 2":             "reload=on",
-		"log-format = %(addr) \"%(method) %(uri) %(proto)\" %(status) %(var.HTTP_X_ID) %(nothing)":                   "access_log_format=%(h)s \"%(m)s %({RAW_URI}e)s %(H)s\" %(s)s %({x-id}i)s -",
-		"disable-logging = true\nlog-format = %(addr)":                                                               "",
-		"enable-proxy-protocol = true":                                                                               "proxy_allow_ips=* proxy_protocol=auto",
-		"master = true\nvacuum = true\ndie-on-term\nsingle-interpreter = true\nneed-app = true\nthunder-lock = true": "",
+		"log-format = %(addr) \"%(method) %(uri) %(proto)\" %(status) %(var.HTTP_X_ID) %(nothing)":                                      "access_log_format=%(h)s \"%(m)s %({RAW_URI}e)s %(H)s\" %(s)s %({x-id}i)s -",
+		"disable-logging = true\nlog-format = %(addr)":                                                                                  "",
+		"disable-logging = true\nlog-4xx = true\nlog-5xx = true\nlog-slow = 500\nlog-big = 4096\nlog-zero = true\nlog-format = %(addr)": "access_log_format=%(h)s access_log_only=4xx|5xx|slow=500ms|big=4096|empty",
+		"log-slow = 500\nlog-5xx = true\ndisable-logging = true\nlog-slow = 2000":                                                       "access_log_only=5xx|slow=2000ms",
+		"disable-logging = true\nlog-5xx = false\nlog-slow = 0":                                                                         "",
+		"disable-logging = false\nlog-5xx = true":                                                                                       "",
+		"enable-proxy-protocol = true":                                                                                                  "proxy_allow_ips=* proxy_protocol=auto",
+		"master = true\nvacuum = true\ndie-on-term\nsingle-interpreter = true\nneed-app = true\nthunder-lock = true":                    "",
 	} {
 		t.Run(text, func(t *testing.T) {
 			c, err := mapped(t, "[uwsgi]\n"+text+"\n")
@@ -118,7 +122,9 @@ func TestDefaultsAreThoseOfUWSGI(t *testing.T) {
 }
 
 func TestEveryRequestHasItsLineUnlessItIsSwitchedOff(t *testing.T) {
-	for text, want := range map[string]string{"": "-", "disable-logging = true": "", "disable-logging = false": "-"} {
+	for text, want := range map[string]string{"": "-", "disable-logging = true": "", "disable-logging = false": "-", "log-5xx = true": "-",
+		"disable-logging = true\nlog-5xx = true": "-", "disable-logging = true\nlog-5xx = true\nlogto = /var/log/shop.log": "/var/log/shop.log",
+		"disable-logging = true\nlog-slow = 0": ""} {
 		c, err := mapped(t, "[uwsgi]\n"+text+"\n")
 		if got := strings.Join(c.Defaults["accesslog"].Texts, ""); err != nil || got != want {
 			t.Errorf("%s: %q, %v", text, got, err)

@@ -87,8 +87,13 @@ func addressRows() []Row {
 		{Names: names("daemonize daemonize2"), Treatment: Mapped, Setting: "daemon,errorlog", Says: "its value is the log file",
 			apply: func(m *mapping, o Option) { m.set("daemon", o, "on"); m.set("errorlog", o, o.Value) }},
 		{Names: names("logto logto2"), Treatment: Mapped, Setting: "errorlog,accesslog", Says: "the access log is in the same file", apply: text("errorlog")},
-		{Names: names("disable-logging"), Treatment: Mapped, Setting: "accesslog", Says: "on standard output without it, as uWSGI has a line for each request",
-			apply: func(m *mapping, o Option) { m.quiet = truth(o) }},
+		{Names: names("disable-logging"), Treatment: Mapped, Setting: "accesslog", Says: "on standard output without it, as uWSGI has a line for each request; off with it, " +
+			"unless one of the next five says which requests have a line", apply: func(m *mapping, o Option) { m.quiet = truth(o) }},
+		{Names: names("log-4xx"), Treatment: Mapped, Setting: "access_log_only", Says: "`4xx`; like the others it counts with `disable-logging`", apply: some("4xx")},
+		{Names: names("log-5xx"), Treatment: Mapped, Setting: "access_log_only", Says: "`5xx`; a reply that was broken off, too", apply: some("5xx")},
+		{Names: names("log-slow"), Treatment: Mapped, Setting: "access_log_only", Says: "`slow=`, in milliseconds", apply: least("slow", "ms")},
+		{Names: names("log-big"), Treatment: Mapped, Setting: "access_log_only", Says: "`big=`, in bytes", apply: least("big", "")},
+		{Names: names("log-zero"), Treatment: Mapped, Setting: "access_log_only", Says: "`empty`", apply: some("empty")},
 		{Names: names("log-format logformat"), Treatment: Mapped, Setting: "access_log_format", Says: "its variables as atoms; what the front does not know is a hyphen, and named in the log",
 			apply: func(m *mapping, o Option) { m.logFormat(o) }},
 	}
