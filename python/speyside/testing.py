@@ -17,10 +17,12 @@ from speyside.simple_server import WSGIRequestHandler, WSGIServer
 
 
 class _Server(WSGIServer):
-    pass
+    def serving_here(self) -> bool:
+        """Say whether the calling thread is one of those that serve."""
+        return self._front is not None and self._front.serving_here()
 
 
-class _Server6(WSGIServer):
+class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
@@ -60,9 +62,15 @@ class Served:
         return self
 
     def close(self) -> None:
-        """Finish what is being answered, and end the server; raise what ended it before, if anything did."""
+        """Finish what is being answered, and end the server; raise what ended it before, if anything did.
+
+        The application may call it, too: then the server ends with that request, for which nobody can wait here.
+        """
+        inside = self._server.serving_here()
         self._server.shutdown()
         self._server.server_close()
+        if inside:
+            return
         if self._thread.ident is not None:
             self._thread.join()
         failure, self._failure = self._failure, None

@@ -142,6 +142,20 @@ def test_file_that_is_read_counts() -> None:
     assert stage.seen[1:] == ["all sent", ("access", "200 OK", 9), ("post", ("200 OK", 200, 9), 1)]
 
 
+@pytest.mark.parametrize(("method", "status"), [("HEAD", "200 OK"), ("GET", "304 Not Modified")])
+def test_body_that_is_not_sent_does_not_count(method: str, status: str) -> None:
+    stage = Stage()
+
+    def application(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        start_response(status, [])
+        return [b"not sent"]
+
+    reply = Watched(application, stage)({**environ(), "REQUEST_METHOD": method}, lambda *arguments: None)  # type: ignore[arg-type]
+    list(reply)
+    reply.close()  # type: ignore[attr-defined]
+    assert stage.seen[1:] == [("access", status, 0), ("post", (status, int(status[:3]), 0), 1)]
+
+
 def test_sequence_of_the_old_kind_is_a_reply_like_others() -> None:
     class Sequence:
         def __getitem__(self, number: int) -> bytes:

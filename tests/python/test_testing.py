@@ -105,3 +105,16 @@ class UnittestStyle(unittest.TestCase):
 
     def test_answer(self) -> None:
         self.assertEqual(get(self.server.url + "/u"), b"/u")
+
+
+def test_application_may_close_its_server() -> None:
+    def closing(environ: Any, start_response: Any) -> list[bytes]:
+        server.close()
+        start_response("200 OK", [])
+        return [b"the last"]
+
+    server = testing.serve(closing).start()
+    with urllib.request.urlopen(server.url, timeout=20) as reply:
+        assert reply.read() == b"the last"
+    server.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("speyside-")]

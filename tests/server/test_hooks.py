@@ -269,6 +269,25 @@ def post_request(worker, req, environ, resp):
         assert server.get("/").text.split()[0] != first
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_thread_of_a_hook_may_end_the_worker(tmp_path: Path, threads: int) -> None:
+    more = f"""
+workers, threads = 1, {threads}
+def end(worker):
+    open("too-much").close()  # when the test opens it, too
+    worker.alive = False
+def post_fork(server, worker): threading.Thread(target=end, args=[worker], daemon=True).start()
+"""
+    os.mkfifo(tmp_path / "too-much")
+    write(tmp_path, more)
+    with hooked(tmp_path, provoked=True) as server:
+        first = server.ready(1)[0]
+        (tmp_path / "too-much").open("w").close()
+        assert noted(tmp_path, "worker_exit")[0].pid == first
+        noted(tmp_path, "post_worker_init", 2)
+        assert server.get("/").text.split()[0] != str(first)
+
+
 @pytest.mark.parametrize(
     ("hook", "arguments", "code", "exit_code"),
     [

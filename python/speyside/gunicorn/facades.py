@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from speyside import loader
@@ -112,7 +113,8 @@ class Worker(Facade):
         self.wsgi: Application | None = None
         self.nr = 0
         self.max_requests = self._limit()
-        self.alive = True
+        self.leave: Callable[[], None] = _nothing  # has the process drain, once it serves
+        self._alive = True
         self.booted = self.aborted = False
         self.reloader = None
 
@@ -120,9 +122,24 @@ class Worker(Facade):
         most = int(self.cfg.value("max_requests", 0))
         return most + random.randint(0, int(self.cfg.value("max_requests_jitter", 0))) if most > 0 else sys.maxsize  # noqa: S311
 
+    @property
+    def alive(self) -> bool:
+        """Whether it goes on; one that a hook, or a thread of its, sets to False finishes what it has and ends."""
+        return self._alive
+
+    @alive.setter
+    def alive(self, alive: bool) -> None:
+        self._alive = alive
+        if not alive:
+            self.leave()
+
     def notify(self) -> None:
         """Do nothing: nobody listens for the heartbeat of a worker, which may take its time."""
 
     def __str__(self) -> str:
         """Return what stands in log lines."""
         return f"<Worker {self.pid}>"
+
+
+def _nothing() -> None:
+    """Do nothing, where no worker serves yet."""

@@ -30,6 +30,7 @@ class Member:
         self.server = server
         self.worker = worker
         self.retire: Callable[[], None] = _nothing  # has the worker drain
+        worker.leave = lambda: self.retire()
         self._left = False
         self._leaving = threading.RLock()
         self._interrupted = threading.Event()

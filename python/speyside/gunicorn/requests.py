@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from speyside.gunicorn.member import Member
 
 FAILED = "500 Internal Server Error"
+NO_BODY = (204, 304)
 Headers = list[tuple[str, str]]
 
 
@@ -77,10 +78,14 @@ class Response:
         return None
 
     def count(self, data: object) -> None:
-        """Count bytes of the body."""
+        """Count bytes of the body, where one is sent."""
         if isinstance(data, bytes) and data:
-            self.sent += len(data)
+            self.sent += len(data) if self.has_body() else 0
             self.headers_sent = True
+
+    def has_body(self) -> bool:
+        """Tell whether there is a body, whatever the application yields."""
+        return self.req.method != "HEAD" and self.status_code not in NO_BODY
 
 
 class Exchange:
@@ -212,7 +217,7 @@ class Watched:
 def _watched(exchange: Exchange, reply: Iterable[bytes]) -> Iterable[bytes]:
     if type(reply) is FileWrapper and (length := _length(reply)):  # the same object, so that the front sends the file
         close = getattr(reply, "close", None)
-        exchange.response.sent = length
+        exchange.response.sent = length if exchange.response.has_body() else 0
         reply.close = lambda: exchange.close(close)
         return reply
     if isinstance(reply, list | tuple) and len(reply) != 1 and all(type(item) is bytes for item in reply):
