@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 
 	"speyside.dev/speyside/internal/config"
 	"speyside.dev/speyside/internal/fault"
@@ -40,8 +41,7 @@ func Check(c *config.Config) error {
 }
 
 func check(app *settings.App, uwsgi json.RawMessage) error {
-	python, err := interpreter.Find(interpreter.Wanted{Python: app.Python, Venv: app.Venv, Dir: app.Chdir, Program: program(os.Args[0]),
-		Version: settings.Version, Env: os.Getenv})
+	python, err := find(app, interpreter.Program(os.Args[0]))
 	if err != nil {
 		return err
 	}
@@ -87,3 +87,12 @@ func (n *notLoaded) fault() error {
 	}
 	return err
 }
+
+// find looks for the interpreter of an application.
+func find(app *settings.App, program string) (interpreter.Interpreter, error) {
+	return interpreter.Find(interpreter.Wanted{Python: app.Python, Venv: app.Venv, Dir: app.Chdir, Program: program, Version: settings.Version,
+		Env: os.Getenv})
+}
+
+// isScript reports whether app is a file to run, rather than a name to import.
+func isScript(app string) bool { return strings.HasSuffix(app, ".py") && !strings.Contains(app, ":") }

@@ -35,11 +35,15 @@ func (e *executor) Close() error {
 
 // Execute has a configuration that is written in Python executed, for [config.Options]. The log says so before.
 func Execute(ctx context.Context, e *config.Execution) (*config.Executed, error) {
-	found, err := find(e.Settings.Apps[0], program(os.Args[0]))
+	found, err := find(e.Settings.Apps[0], interpreter.Program(os.Args[0]))
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(observe.NewHandler(os.Stderr, e.Settings.LogLevel))
+	handler := observe.NewHandler(os.Stderr, e.Settings.LogLevel)
+	if e.Settings.LogFormat == settings.LogJSON {
+		handler = observe.NewJSONHandler(os.Stderr, e.Settings.LogLevel)
+	}
+	log := slog.New(handler)
 	by := &executor{started: found.Module("boot"), why: found.Why,
 		reading: &arbiter.Reading{Dir: e.Dir, File: e.File, Module: e.Module, Names: e.Names, Limit: executionLimit}}
 	why := "it was named"
@@ -76,12 +80,6 @@ func (e *executor) told(of *config.Execution, read *arbiter.Configuration) *conf
 			Fields: []any{"name", n.Name, "from", string(of.At(n.Line)), "nearest", n.Nearest}})
 	}
 	return executed
-}
-
-// find looks for the interpreter of an application.
-func find(app *settings.App, program string) (interpreter.Interpreter, error) {
-	return interpreter.Find(interpreter.Wanted{Python: app.Python, Venv: app.Venv, Dir: app.Chdir, Program: program, Version: settings.Version,
-		Env: os.Getenv})
 }
 
 // pythonFor is the interpreter of a generation: the one that has executed its configuration, or one that is still to be started.

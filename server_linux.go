@@ -87,7 +87,7 @@ func build(c *config.Config, reread func(context.Context) (*config.Config, error
 	s, level := c.Settings, new(slog.LevelVar)
 	level.Set(s.LogLevel)
 	r := &Server{boot: fmt.Sprintf("%08x", rand.Uint32()), reread: reread, level: level, started: started, begun: time.Now(), script: caller == nil && isScript(s.Apps[0].WSGIApp), caller: caller, drain: make(chan struct{}),
-		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: program(os.Args[0])}
+		log: slog.New(observe.NewHandler(os.Stderr, level)), loads: map[*load]struct{}{}, program: interpreter.Program(os.Args[0])}
 	r.current.Store(s)
 	r.first = c
 	r.file = c.File

@@ -109,15 +109,6 @@ var fields = []field{
 	{name: "user_agent", kind: kindHeader, header: "user-agent", optional: true},
 }
 
-// Fields are the names of the fields of json and logfmt, in their order.
-func Fields() []string {
-	names := make([]string, len(fields))
-	for i := range fields {
-		names[i] = fields[i].name
-	}
-	return names
-}
-
 // named compiles json or logfmt.
 func (c *compiler) named(s style) {
 	c.format.style, c.format.end = s, "\n"

@@ -110,7 +110,9 @@ func (w *written) inUse() bool { return w.gunicorn || len(w.values)+len(w.fromEn
 
 // execute has the file executed.
 func (c *Config) execute(ctx context.Context, o *Options, w *written, f *file) ([]gunicorn.Value, error) {
-	without, err := settings.Resolve(settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir,
+	flags, files := w.directories(o.Env)
+	maps.Copy(flags, w.line.Given)
+	without, err := settings.Resolve(settings.Sources{Flags: flags, Env: o.Env, Dir: o.Dir, Files: []settings.Layer{files},
 		Defaults: settings.Layer{"wsgi_app": {Texts: []string{f.name}, Source: settings.SourceDefault}}}) // it is named in the file, perhaps
 	if err != nil {
 		return nil, err
@@ -125,6 +127,19 @@ func (c *Config) execute(ctx context.Context, o *Options, w *written, f *file) (
 	}
 	c.Notes = append(c.Notes, c.Executed.Near...)
 	return c.Executed.Values, nil
+}
+
+// directories are chdir where gunicorn's flags say it, on the command line and in the environment: there is the project, and perhaps its virtual
+// environment. What is wrong with the others is told later.
+func (w *written) directories(env func(string) string) (flags, fromEnv settings.Layer) {
+	flags, fromEnv = settings.Layer{}, settings.Layer{}
+	mapped, _ := gunicorn.Map(env, w.values, w.fromEnv)
+	for i, layer := range []settings.Layer{flags, fromEnv} {
+		if dir, given := mapped.Layers[i]["chdir"]; given {
+			layer["chdir"] = dir
+		}
+	}
+	return flags, fromEnv
 }
 
 // mapGunicorn adds what was written for gunicorn to the sources. A file of gunicorn's brings its defaults.

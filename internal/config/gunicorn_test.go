@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,46 @@ func TestConfigurationInPythonIsChosen(t *testing.T) {
 			t.Errorf("%+v: Python is told %s", c, read.Gunicorn)
 		}
 	}
+}
+
+func TestDirectoryOfGunicornsFlagsSaysWhichPythonExecutesTheFile(t *testing.T) {
+	for _, c := range []struct {
+		args, cmdArgs, variable string
+	}{
+		{args: "a:b --chdir shop", cmdArgs: "--chdir /"},
+		{args: "a:b", cmdArgs: "--chdir shop"},
+		{args: "a:b", cmdArgs: "--chdir /", variable: "shop"},
+	} {
+		i := &interpreter{}
+		o := optionsIn(t, i, c.args, nil, "gunicorn.conf.py")
+		shop := filepath.Join(o.Dir, "shop")
+		if err := os.Mkdir(shop, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(o.Dir)
+		env := map[string]string{"GUNICORN_CMD_ARGS": c.cmdArgs}
+		if c.variable != "" {
+			env["SPEYSIDE_CHDIR"] = shop
+		}
+		o.Gunicorn, o.Env = true, func(name string) string { return env[name] }
+		if _, err := Read(context.Background(), o); err != nil {
+			t.Fatal(err)
+		}
+		if got := i.executed.Settings.Apps[0].Chdir; got != shop {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+func TestGunicornsVariableBesideAFileForUWSGIIsNotPassedOverInSilence(t *testing.T) {
+	r := in(t, "uwsgi.ini", "[uwsgi]\nmodule = shop\nhttp-socket = :8000\n")
+	r.environ = []string{"GUNICORN_CMD_ARGS=--workers 7"}
+	for _, note := range r.must("--ini", "uwsgi.ini").Notes {
+		if note.Warn && slices.Contains(note.Fields, any("GUNICORN_CMD_ARGS")) {
+			return
+		}
+	}
+	t.Error("nothing is noted")
 }
 
 func TestWhatTheFileSaysIsInEffect(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"speyside.dev/speyside/internal/config/gunicorn"
 	"speyside.dev/speyside/internal/config/uwsgi"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
@@ -61,6 +62,10 @@ func (c *Config) readUWSGI(o *Options, w *written, named string) error {
 	}
 	for _, o := range mapped.Kept {
 		c.Kept = append(c.Kept, o.Where.String()+": "+o.Name+" = "+o.Value)
+	}
+	if len(w.fromEnv) > 0 {
+		c.Notes = append(c.Notes, Note{Text: "environment variable not used", Warn: true,
+			Fields: []any{"variable", gunicorn.CmdArgs, "why", "it is gunicorn's, and " + named + " is a file for uWSGI"}})
 	}
 	c.warnOfVariables(o.Environ)
 	if c.UWSGI, err = json.Marshal(mapped.Payload); err != nil {
