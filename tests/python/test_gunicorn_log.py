@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import logging.handlers
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -101,6 +102,11 @@ def test_configuration_has_the_values_that_gunicorn_has(values: dict[str, Any]) 
     assert "threads" in str(ours)
     with pytest.raises(AttributeError):
         _ = ours.no_such_setting
+
+
+def test_user_that_is_not_named_is_the_own_one() -> None:
+    assert (config(user="", group=None).uid, config(group="").gid) == (os.geteuid(), os.getegid())
+    assert config(user="no such user").user == "no such user"
 
 
 def test_what_only_the_file_can_have_is_its_own() -> None:

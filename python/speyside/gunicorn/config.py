@@ -124,10 +124,13 @@ def _does_nothing(*arguments: object) -> None:
 
 def _number(value: object, own: int, find: Callable[[str], int]) -> object:
     """Return the number of a user or group, as gunicorn has it; the front has refused what there is not."""
-    if value is None:
-        return own
-    text = str(value)
-    return int(text) if text.isdecimal() else find(text)
+    text = "" if value is None else str(value)
+    if text.isdecimal():
+        return int(text)
+    try:
+        return find(text) if text else own
+    except KeyError:  # it was there when the front looked
+        return value
 
 
 def _shown(value: object) -> object:
