@@ -24,7 +24,11 @@ func (s *Succession) share() {
 		s.shareLimited()
 	default:
 		for _, g := range s.all {
-			s.give(g, s.workers, false)
+			workers := s.workers
+			if g == s.standby { // it grows when it gets the line back: in a moment it may have to leave
+				workers = min(workers, g.target)
+			}
+			s.give(g, workers, false)
 		}
 	}
 }

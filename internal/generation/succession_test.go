@@ -119,6 +119,24 @@ func TestGenerationThatFailsToLoadLeavesTheOldOneInService(t *testing.T) {
 	s.expect("start 3")
 }
 
+func TestWhoStandsByDoesNotGrowUntilItHasTheLineBack(t *testing.T) {
+	s := begin(t, 2)
+	s.Reload()
+	s.Ready(2)
+	s.expect("start 2, enter 2")
+	s.Scale(4)
+	s.expect("scale to 4 of 2")
+	for range 3 {
+		s.Crashed(2, "a worker died")
+	}
+	if !slices.Equal(s.told, []string{"enter 1", "retire 2", "scale to 4 of 1"}) {
+		t.Errorf("told %q", s.told)
+	}
+	s.told = nil
+	s.Scale(1)
+	s.expect("scale to 1 of 1")
+}
+
 func TestStopDoesNotWaitForWhatIsPrepared(t *testing.T) {
 	s := begin(t, 2)
 	prepared, discarded := make(chan struct{}), make(chan struct{})

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -28,6 +29,8 @@ type Relay struct {
 	theirs []*os.File
 	ours   []*os.File
 	ended  chan struct{}
+
+	closing atomic.Bool
 }
 
 // NewRelay returns one that hands records to log, and lines to raw, or as records to log when raw is nil.
@@ -56,6 +59,7 @@ func (r *Relay) Files() []*os.File { return r.theirs }
 
 // Close hands on what was written, for as long as patience: processes that hold the descriptors may be left.
 func (r *Relay) Close(patience time.Duration) error {
+	r.closing.Store(true)
 	var errs []error
 	for _, file := range r.theirs {
 		errs = append(errs, file.Close())
@@ -88,7 +92,10 @@ func (r *Relay) readRecords(from *os.File) {
 	message := make([]byte, longestRecord)
 	for {
 		n, err := from.Read(message)
-		if err != nil || n == 0 {
+		switch {
+		case errors.Is(err, io.EOF) && !r.closing.Load(): // a message without a byte: as long as we have the other end it is no end
+			continue
+		case err != nil:
 			return
 		}
 		var one record

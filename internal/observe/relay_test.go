@@ -70,6 +70,38 @@ func TestRecordsOfOthersAreWrittenAsOurs(t *testing.T) {
 	}
 }
 
+// each is a log that hands on one record after the other.
+type each chan string
+
+func (e each) Write(record []byte) (int, error) {
+	e <- string(record)
+	return len(record), nil
+}
+
+func TestMessageWithoutAByteIsNotTheEndOfRecords(t *testing.T) {
+	log := make(each, 1)
+	r, err := NewRelay(slog.New(NewHandler(log, slog.LevelInfo)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range []string{"", `{"level":"INFO","event":"after it"}`} {
+		if err := unix.Send(int(r.Files()[0].Fd()), []byte(message), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case record := <-log:
+		if !strings.Contains(record, "after it") {
+			t.Error(record)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("no record came")
+	}
+	if err := r.Close(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestLinesOfApplicationsGoToALogOfTextAsTheyAre(t *testing.T) {
 	if got := relayed(t, true, nil, "one\n\x1b[1mtwo\nlast"); got != "one\n\x1b[1mtwo\nlast\n" {
 		t.Errorf("%q", got)
