@@ -112,6 +112,12 @@ func NewNote() *Note {
 	return &n.Note
 }
 
+// mostKept is how large a note may be to be used again: thousands of clients may send long headers once.
+const mostKept = 4 << 10
+
+// Large reports that the note should not be kept for another request.
+func (n *Note) Large() bool { return cap(n.text)+cap(n.more) > mostKept }
+
 // Append appends the line of a request that has ended. Take was called with the note, and TakeReply if there was a reply.
 func (f *Format) Append(line []byte, n *Note, e *End, clock *Clock) []byte {
 	clock.set(e.Now)

@@ -192,8 +192,9 @@ func (c *conn) told(status int, sent int64, outcome accesslog.Outcome) {
 	if b.Only.Wants(&end) {
 		b.add(n.note, &end)
 	}
-	b.spare = append(b.spare, n)
-	c.entry, c.began = nil, 0
+	if c.entry, c.began = nil, 0; !n.note.Large() {
+		b.spare = append(b.spare, n)
+	}
 }
 
 // toldRefused writes the line of a request that the front answers itself.

@@ -100,6 +100,21 @@ func TestBytesOfAReplyThatIsNotTakenAreThoseThatWere(t *testing.T) {
 	}
 }
 
+func TestNoteOfALongHeadIsNotKept(t *testing.T) {
+	w, read := logging(t)
+	w.work(0, fixed)
+	client := w.dial()
+	replies := bufio.NewReader(client)
+	for want, path := range []string{strings.Repeat("x", 7000), "short"} {
+		fmt.Fprintf(client, "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n", path)
+		w.read(replies)
+		read(want + 1) // all lines so far
+		if kept := w.front.SpareNotes(0); kept != want {
+			t.Errorf("%d notes are kept after a path of %d bytes", kept, len(path))
+		}
+	}
+}
+
 func TestEachOfSeveralRequestsAtOnceHasItsLine(t *testing.T) {
 	w, read := logging(t)
 	w.work(0, fixed)
