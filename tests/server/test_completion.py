@@ -227,6 +227,8 @@ def test_banner_on_a_terminal_is_the_same_in_colour(project: Path) -> None:
         assert re.search(r"\x1b\[36mhttp://127\.0\.0\.1:\d+\x1b\[0m", terminal.text)
         terminal.send("\x03")  # as a person ends it
         terminal.wait("drained ")
-    finally:
+    except BaseException:
         os.kill(terminal.pid, SIGTERM)
-        assert terminal.end() == 0
+        terminal.end()
+        raise
+    assert terminal.end() == 0

@@ -50,14 +50,14 @@ def test_file_has_what_front_and_workers_tell_and_nothing_that_the_application_p
     with running("apps.outputs", f"--error-logfile={log}", workers=None, provoked=True) as server:
         wait_for(log, RECORD + r"INFO  serving application=apps\.outputs urls=http://127\.0\.0\.1:\d+ workers=")
         wait_for(log, RECORD + "INFO  worker ready worker=0 ")
-        server.get("/each?name=one")
-        wait_for(log, "^errors one €$")  # wsgi.errors, as with gunicorn
+        server.get("/each?name=brillig")
+        wait_for(log, "^errors brillig €$")  # wsgi.errors, as with gunicorn
         assert server.get("/nowhere-to-be-found").status >= 400
-        server.printed("one")
+        server.printed("brillig")
     text = log.read_text()
     assert re.search(RECORD + "INFO  drained ", text, re.MULTILINE)
     assert not re.search(RECORD, server.stderr.text(), re.MULTILINE)
-    assert "one" not in re.sub(r"(?m)^(errors|lines) one.*$", "", text)
+    assert "brillig" not in re.sub(r"(?m)^(errors|lines) brillig.*$", "", text)
 
 
 def test_traceback_of_a_request_is_in_the_file(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def test_queued_requests_of_clients_that_reset_never_reach_a_worker(single: Serv
             assert holder.reply().status == 200
             assert last.reply().text == "last"
         assert {client.reply().status for client in clients[1::2]} == {200}
+        single.printed(r"^started n\d+$", out, 150)
         text = single.stdout.text(out)
         assert [number for number in range(300) if f"started n{number}\n" in text] == list(range(1, 300, 2))
         for client in clients:
