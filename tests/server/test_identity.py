@@ -233,6 +233,7 @@ def test_configuration_is_executed_by_root_and_everything_else_by_the_user(close
         server.ready(1)
         server.interrupt(SIGHUP)
         server.log("generation took over generation=2")
+        server.printed("^loaded by ", count=2)
         printed = server.stdout.text().splitlines()
     user = USER.pw_uid
     first = ["read by 0", f"starting by {user}", f"forked by {user}", f"loaded by {user} blue"]
