@@ -314,8 +314,10 @@ def test_requests_that_were_not_served_count_as_5xx(tmp_path: Path, gate: Gate) 
         assert server.get(f"/gated?name=late&gate={gate.path}").status == 504
         gate.open()
         with server.connect() as client:  # its worker dies
-            client.send(request("GET", "/exit-begun"))
+            begun = Gate(tmp_path / "begun")
+            client.send(request("GET", f"/exit-begun?gate={begun.path}"))
             assert client.head().status == 200
+            begun.open()
             client.gone()
         found = records(log, 2)
         assert [(one["status"], one["outcome"]) for one in found] == [(504, "timed_out"), (200, "cut")]
