@@ -188,9 +188,8 @@ class Load:
             if asked.outcome in FAILURES and not noted and asked.name not in twice:
                 barely.append(f"failed without having been started: {asked}")
             wrong += [f"{why}: {asked}" for why in self._wrong(asked, noted)]
-        # Between the start and the application's first line a worker may die as anywhere else, but hardly ever does;
-        # on a busy machine, where it loses its CPU there, now and then.
-        if len(barely) > 3 + sum(asked.outcome in FAILURES for asked in self.asked()) // 100:
+        # Between the start and the application's first line a worker may die as anywhere else, but hardly ever does.
+        if len(barely) > 1 + sum(asked.outcome in FAILURES for asked in self.asked()) // 100:
             wrong += barely
         return wrong + [f"nobody had asked for {name}" for name in starts]
 
