@@ -174,8 +174,9 @@ class ThreadedWorker(Worker):
             # Not daemons: a thread that the application starts inherits it, and would be cut off at the end.
             threading.Thread(target=self._serve, args=(number,), name=f"worker-thread-{number}").start()
         self._about_to_claim.wait()
+        signalled = wake_on_signals()  # before anybody is told that all is there
         self.ready()
-        self._obey()
+        self._obey(signalled)
         return 1 if self._failed else 0
 
     def _serve(self, number: int) -> None:
@@ -193,11 +194,10 @@ class ThreadedWorker(Worker):
                 self._running -= 1
             os.eventfd_write(self._wake, 1)
 
-    def _obey(self) -> None:
+    def _obey(self, signalled: int) -> None:
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         poll.register(self.channel.fileno(), select.POLLIN)
-        signalled = wake_on_signals()
         poll.register(signalled, select.POLLIN)
         deadline = float("inf")
         while self._running:
