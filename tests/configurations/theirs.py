@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +16,16 @@ from harness import PATIENCE, Client, Output, processes, until
 from harness import program as speyside
 
 
-def _catches_abort(pid: int) -> bool:
-    """Tell whether a process handles SIGABRT, as workers do and the master does not."""
+def _serves(pid: int) -> bool:
+    """Tell whether a process is a worker in its loop, its hooks of the start behind it.
+
+    A worker's first heartbeat sets the time of a file that has no name any more to that of the monotonic clock.
+    """
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        kept = [one for one in Path(f"/proc/{pid}/fd").iterdir() if "/wgunicorn-" in os.readlink(one)]
+        return len(kept) == 1 and kept[0].stat().st_mtime <= time.monotonic()
     except OSError:
-        return False
-    found = re.search(r"^SigCgt:\s*([0-9a-f]+)", status, re.MULTILINE)
-    return found is not None and bool(int(found.group(1), 16) >> (signal.SIGABRT - 1) & 1)
+        return False  # it has ended, or it opens and closes files: asked again
 
 
 class Gunicorn:
@@ -51,8 +54,8 @@ class Gunicorn:
         self.address = (found.group(1), int(found.group(2))) if found else where.removeprefix("unix:")
 
     def ready(self, count: int) -> None:
-        """Wait until so many workers obey signals; gunicorn does not say it."""
-        until(lambda: sum(map(_catches_abort, processes.children(self.process.pid))) == count, "workers", PATIENCE)
+        """Wait until so many workers serve; gunicorn does not say it."""
+        until(lambda: sum(map(_serves, processes.children(self.process.pid))) == count, "workers", PATIENCE)
 
     def connect(self) -> Client:
         """Open a connection."""
