@@ -169,6 +169,9 @@ func TestConfigurationThatFailsIsOneErrorWithFileAndLine(t *testing.T) {
 			if fault.Of(err) != fault.ConfigurationFailed || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("%v, want %s", err, test.want)
 			}
+			if hint := fault.Hint(err); strings.HasPrefix(name, "hook") != strings.HasPrefix(hint, "docs/migrating-gunicorn.md") {
+				t.Errorf("hint %q", hint)
+			}
 			var told *ReadingError
 			if errors.As(err, &told); test.trace != "" && (told == nil || !strings.Contains(told.Traceback, test.trace) || strings.Contains(told.Traceback, "speyside")) {
 				t.Errorf("traceback %+v", told)

@@ -236,7 +236,7 @@ func (f *file) read() ([]settings.Layer, error) {
 		return []settings.Layer{{"paste": settings.Given{Texts: []string{f.path}, Source: settings.Source(f.name)}}}, nil
 	}
 	return nil, fault.New(fault.ConfigurationUnreadable, "%s is of no kind that is known", f.name).
-		WithHint("a configuration is a .toml file, or a PasteDeploy file with [app:main].")
+		WithHint("a configuration is a .toml file, a .py file for gunicorn, or an .ini file: for uWSGI with [uwsgi], for PasteDeploy with [app:main].")
 }
 
 // own are the variables that the server itself sets for its processes.

@@ -95,6 +95,18 @@ func TestFirstFileFoundCountsAndTheOthersAreNamed(t *testing.T) {
 	}
 }
 
+func TestUnknownSettingSuggestsTheOneThatIsMeant(t *testing.T) {
+	for written, want := range map[string]string{"WORKERS": "workers", "max-requests": "max_requests", "processes": "workers", "harakiri": "timeout",
+		"module": "wsgi_app", "application": "wsgi_app", "port": "bind", "client_max_body_size": "limit_request_body", "access-logfile": "accesslog",
+		"keepaliv": "keepalive", "greeting": ""} {
+		_, err := in(t, "speyside.toml", written+" = 3\n").read("app")
+		hint := fault.Hint(err)
+		if want != "" && !strings.HasPrefix(hint, "did you mean "+want+"?") || want == "" && strings.Contains(hint, "did you mean") {
+			t.Errorf("%s: %v, hint %q; want %q", written, err, hint, want)
+		}
+	}
+}
+
 func TestEveryErrorOfAFileIsToldWithItsLine(t *testing.T) {
 	r := in(t, "speyside.toml", strings.Join([]string{
 		"worker = 3", "bind = 5", "timeout = \"forever\"", "backlog = [1, 2]", "umask = 1979-05-27", "config = \"x\"", "[app]", "threads = 0", "keepalive = 3",

@@ -232,15 +232,23 @@ func (f *tomlFile) inline(under []string, table *unstable.Node) {
 }
 
 func (f *tomlFile) unknown(name string, line int) {
+	hint := ""
+	if near := nearest(name); near != "" {
+		hint = fmt.Sprintf("did you mean %s? docs/settings.md lists every setting.", near)
+	}
+	f.complain(fault.SettingUnknown, line, hint, "there is no setting %s", name)
+}
+
+// nearest is the setting that was probably meant, or "".
+func nearest(name string) string {
+	if meant := settings.Meant(name); meant != nil {
+		return meant.Name
+	}
 	var names []string
 	for _, s := range settings.Table() {
 		names = append(names, s.Name)
 	}
-	hint := ""
-	if near := settings.Nearest(strings.ReplaceAll(name, "-", "_"), names); near != "" {
-		hint = fmt.Sprintf("did you mean %s? docs/settings.md lists every setting.", near)
-	}
-	f.complain(fault.SettingUnknown, line, hint, "there is no setting %s", name)
+	return settings.Nearest(strings.ReplaceAll(name, "-", "_"), names)
 }
 
 // texts is a value as an operator would write it on the command line.

@@ -265,7 +265,7 @@ var (
 	ConfigurationFailed = declare(Fault{
 		Code: "SPY0040", Name: "ConfigurationFailed", Whose: Operator, Exit: ExitConfiguration,
 		Text: "the configuration file could not be executed",
-		Hint: "the traceback above ends in the line that raised; `python FILE` in the same directory shows the same, most often.",
+		Hint: "`python FILE` in the same directory shows the same, most often; a traceback above ends in the line that raised.",
 		About: "A gunicorn.conf.py is a program of Python, executed in the application's interpreter before anything is started. It could not " +
 			"be read, is no Python, raised an exception, called sys.exit, or did not end in time; or one of its hooks is no function with the " +
 			"arguments that hook has. The message names file and line. At a reload the server keeps the configuration that it has.",

@@ -1,8 +1,37 @@
 package settings
 
+import "strings"
+
+// elsewhere is what other servers call our settings, in our letters, where gunicorn's row does not say it.
+var elsewhere = map[string]string{
+	"app": "wsgi_app", "application": "wsgi_app", "callable": "wsgi_app", "module": "wsgi_app", "wsgi": "wsgi_app", "wsgi_file": "wsgi_app",
+	"address": "bind", "host": "bind", "http": "bind", "http_socket": "bind", "listen": "bind", "port": "bind",
+	"processes": "workers", "worker_processes": "workers",
+	"harakiri": "timeout", "request_timeout": "timeout",
+	"client_max_body_size": "limit_request_body", "limit_post": "limit_request_body", "max_request_body_size": "limit_request_body",
+	"home": "venv", "virtualenv": "venv",
+	"daemonize": "daemon", "uid": "user", "gid": "group",
+}
+
+// Meant returns the setting that somebody means who writes a name that is no setting's: ours in other letters, or the word of another
+// server. It is nil for any other name, for which [Nearest] may know more.
+func Meant(typed string) *Setting {
+	name := strings.ToLower(strings.ReplaceAll(typed, "-", "_"))
+	if ours := elsewhere[name]; ours != "" {
+		name = ours
+	}
+	for i := range table {
+		setting := &table[i]
+		if setting.Name == name || !setting.Positional && setting.FlagName() == strings.ReplaceAll(name, "_", "-") {
+			return setting
+		}
+	}
+	return nil
+}
+
 // Nearest returns the name that was probably meant by typed, or "" when none is near.
 func Nearest(typed string, names []string) string {
-	best, near := len(typed)/3+2, ""
+	best, near := (len(typed)+1)/3+1, ""
 	for _, name := range names {
 		if d := distance(typed, name); d < best {
 			best, near = d, name

@@ -292,6 +292,12 @@ func usage(flags *pflag.FlagSet, err error) error {
 		return fault.New(fault.Usage, "there is no flag -%s", name)
 	}
 	complaint := fault.New(fault.Usage, "there is no flag --%s", name)
+	switch meant := Meant(name); {
+	case meant != nil && meant.Positional:
+		return complaint.WithHint("the application is named without a flag: speyside module:callable. speyside --help lists every flag.")
+	case meant != nil:
+		return complaint.WithHint("did you mean --%s? speyside --help lists every flag.", meant.FlagName())
+	}
 	var names []string
 	flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	if near := Nearest(name, names); near != "" {

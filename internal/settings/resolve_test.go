@@ -213,10 +213,33 @@ func TestBadValueNamesSettingSourceAndRange(t *testing.T) {
 	}
 }
 
+func TestWordsOfOtherServersAreOfSettingsThatThereAre(t *testing.T) {
+	for word, ours := range elsewhere {
+		if meant := Meant(word); meant == nil || meant.Name != ours {
+			t.Errorf("%s is said to be %s: %v", word, ours, meant)
+		}
+		for i := range table {
+			if table[i].Name == word || table[i].FlagName() == word {
+				t.Errorf("%s is a setting itself", word)
+			}
+		}
+	}
+	for _, unlike := range []string{"quantum", "x", "", "greeting"} {
+		if meant := Meant(unlike); meant != nil {
+			t.Errorf("%q means %s", unlike, meant.Name)
+		}
+	}
+}
+
 func TestUnknownFlagSuggestsTheNearest(t *testing.T) {
 	for _, c := range []struct{ line, want, hint string }{
 		{"a --worker 2", "there is no flag --worker", "did you mean --workers?"},
 		{"a --keepalive 2", "there is no flag --keepalive", "did you mean --keep-alive?"},
+		{"a --pidfile x", "there is no flag --pidfile", "did you mean --pid?"},
+		{"a --accesslog -", "there is no flag --accesslog", "did you mean --access-logfile?"},
+		{"a --processes 2", "there is no flag --processes", "did you mean --workers?"},
+		{"a --http :80", "there is no flag --http", "did you mean --bind?"},
+		{"--module a", "there is no flag --module", "the application is named without a flag"},
 		{"a --certfile x", "there is no flag --certfile", "speyside --help lists every flag."},
 		{"a -z", "there is no flag -z", "speyside --help lists every flag."},
 		{"a -w", "flag needs an argument", "speyside --help"},

@@ -14,6 +14,7 @@ LONGEST = 32768
 _OURS = os.path.dirname(__file__) + os.sep
 _IMPORTLIB = os.path.dirname(importlib.__file__ or "") + os.sep
 _ESCAPES = {code: f"\\x{code:02x}" for code in [*range(32), 127, *range(128, 160)] if chr(code) not in "\t\n"}
+_PASTE = f"{os.sep}paste{os.sep}deploy{os.sep}"  # finds what a file of Pyramid's names
 _FROZEN = ("<frozen importlib", "<frozen runpy")
 
 
@@ -35,7 +36,7 @@ class Failure(Exception):  # noqa: N818 - the word is the fact's: ApplicationFai
 
 
 def trimmed(error: BaseException) -> str:
-    """Format an exception with its causes, without the frames of Speyside and of the import machinery."""
+    """Format an exception with its causes, without the frames of Speyside and of what finds the application."""
     told = traceback.TracebackException.from_exception(error, compact=True)
     _trim(told)
     text = "".join(told.format()).translate(_ESCAPES)
@@ -61,5 +62,5 @@ def _trim(told: traceback.TracebackException) -> None:
 
 
 def internal(filename: str) -> bool:
-    """Whether a frame is of Speyside or of the import machinery."""
-    return filename.startswith(_FROZEN) or filename.startswith((_OURS, _IMPORTLIB))
+    """Whether a frame is of Speyside, of the import machinery or of PasteDeploy."""
+    return filename.startswith((*_FROZEN, _OURS, _IMPORTLIB)) or _PASTE in filename

@@ -37,6 +37,7 @@ class Script:
         self._refused: OSError | None = None  # the last answer when it listens nowhere
         self._loaded = False
         self._stopped = False  # a serve has returned because the front stops
+        self._returned = False  # and it was a serve_forever
         self._interrupting = False
         self._over = False  # the last line of the script has run
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -69,7 +70,10 @@ class Script:
     def serve(self, application: Application, extra: Mapping[str, object], limit: int = 0) -> None:
         """Serve until told to stop; with a limit, so many requests, in the calling thread."""
         if self._stopped:
-            raise KeyboardInterrupt  # the script's loop would never end: this is how Ctrl-C ends it elsewhere
+            if limit or self._returned:
+                raise KeyboardInterrupt  # the script's loop would never end: this is how Ctrl-C ends it elsewhere
+            self._returned = True
+            return
         load = self._zygote.load
         with self._idle:
             self._serving += 1
@@ -79,6 +83,7 @@ class Script:
             else:
                 self._serve_in_workers(application, extra)
         finally:
+            self._returned = self._stopped and not limit
             with self._idle:
                 self._serving -= 1
                 self._idle.notify_all()

@@ -36,6 +36,14 @@ def test_import_error_shows_the_frames_of_the_user(tmp_path: Path) -> None:
     assert "importing broken: ValueError: no database" in message and message.endswith("[SPY0101]")
 
 
+def test_frames_of_pastedeploy_are_not_the_users(tmp_path: Path) -> None:
+    (tmp_path / "shop.ini").write_text("[app:main]\nuse = call:broken:main\n")
+    ended = fails(tmp_path, "shop.ini", "def main(of_all, **settings):\n    raise ValueError('no database')\n")
+    assert ended.code == 3
+    frames = [line.strip() for line in ended.stderr.splitlines() if line.startswith("  File ")]
+    assert frames == [f'File "{tmp_path}/broken.py", line 2, in main']
+
+
 def test_module_that_the_application_wants_is_named(tmp_path: Path) -> None:
     ended = fails(tmp_path, "broken", "import not_there_at_all\n")
     assert ended.code == 3
