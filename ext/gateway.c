@@ -149,6 +149,12 @@ static void report_raised(struct serving *s, const char *where) {
     Py_XDECREF(traceback);
 }
 
+/* The application's exception, which is set, ends the request. */
+static void fail(struct serving *s, const char *where) {
+    report_raised(s, where);
+    end(s, true);
+}
+
 static enum outcome too_long(struct serving *s) {
     return fault(s, SPY_BODY_TOO_LONG, "PEP 3333: the body is longer than its Content-Length of %llu bytes",
                  (unsigned long long)s->reply->length);
@@ -413,8 +419,7 @@ static bool run_application(struct serving *s) {
         return false;
     }
     if (UNLIKELY(result == NULL)) {
-        report_raised(s, "the call of the application");
-        end(s, true);
+        fail(s, "the call of the application");
         return true;
     }
     bool list = PyList_CheckExact(result), exact = list || PyTuple_CheckExact(result);
@@ -430,8 +435,7 @@ static bool run_application(struct serving *s) {
         return false;
     }
     if (UNLIKELY(outcome == RAISED)) {
-        report_raised(s, "the iteration over the reply");
-        end(s, true);
+        fail(s, "the iteration over the reply");
     } else if (UNLIKELY(outcome == INTERRUPTED)) {
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
@@ -447,6 +451,9 @@ static bool run_application(struct serving *s) {
 static int run(struct serving *s, struct spey_claim *claim) {
     const char *wrong;
     bool built = spey_environ_build(s->gateway, claim, s->environs, &s->idle_input, &s->request, &wrong);
+    /* Who waits for the GIL gets it before the start: a request that has been started is not given to another worker, so nothing may
+     * come between start and application that waits. */
+    bool raised = built && UNLIKELY(!spey_switch_yield());
     int served = 0;
     if (LIKELY(spey_start(claim))) {
         served = 1;
@@ -460,6 +467,8 @@ static int run(struct serving *s, struct spey_claim *claim) {
         if (s->request.input != NULL) spey_input_start(s->request.input, claim);
         if (UNLIKELY(!built))
             reject(s, wrong);
+        else if (UNLIKELY(raised))
+            fail(s, "the call of the application");
         else if (UNLIKELY(!run_application(s)))
             served = -1;
         s->running = false;
@@ -470,6 +479,8 @@ static int run(struct serving *s, struct spey_claim *claim) {
         }
     } else if (!built) {
         PyErr_Clear();
+    } else if (UNLIKELY(raised)) {
+        served = -1;
     }
     if (UNLIKELY(served < 0)) {
         if (!PyErr_Occurred())

@@ -230,7 +230,10 @@ static inline void spey_switch_end(struct spey_turn *turn) {
 static inline void spey_switch_idle(void) {
     if (UNLIKELY(spey_switch_adapts)) spey_switch_idle_slow();
 }
+/* Lets a thread go first that has waited for the GIL for an interval. False: an exception is set, a signal handler's most often. */
+bool spey_switch_yield(void);
 PyObject *spey_switch_adapt(PyObject *module, PyObject *wanted);
+int spey_switch_setup(void);
 
 /* module.c */
 /* The gateway that a function of the module, or a method, was called for. */

@@ -278,8 +278,8 @@ static int setup(PyObject *module) {
     }
     gateway_type = (PyTypeObject *)PyType_FromSpec(&gateway_spec);
     if (gateway_type == NULL || PyModule_AddObjectRef(module, "Gateway", (PyObject *)gateway_type) < 0) return -1;
-    if (spey_environ_setup() < 0 || spey_gateway_setup() < 0 || spey_input_setup(module) < 0 ||
-        spey_reply_setup(module) < 0 || spey_client_setup(module) < 0)
+    if (spey_environ_setup() < 0 || spey_gateway_setup() < 0 || spey_switch_setup() < 0 ||
+        spey_input_setup(module) < 0 || spey_reply_setup(module) < 0 || spey_client_setup(module) < 0)
         return -1;
     done = true;
     return 0;

@@ -5,6 +5,8 @@
  * threads that compute the same amount of work slower, so it is for those times only. Who claims a request has the GIL, and looks at
  * its siblings: no thread is needed for it. A request that is alone, or whose siblings have just begun, costs one look at the coarse clock;
  * more is done at most once in a tick of that clock. A sibling that waits, for a database say, uses no CPU, and changes nothing.
+ *
+ * And when it does: who has claimed a request gives way before the start, and never between that and the application.
  */
 #include <pthread.h>
 #include <time.h>
@@ -21,6 +23,7 @@ bool spey_switch_adapts;
 static struct spey_turn *turns;  /* of the threads that serve */
 static int64_t looked;           /* when the siblings were looked at last */
 static int64_t computed;         /* when one of them was seen to compute last */
+static PyObject *beginning;      /* a function written in Python that does nothing */
 static double before;            /* the interval that we have replaced; 0: we have not */
 
 static inline int64_t coarse_ms(void) {
@@ -133,6 +136,26 @@ void spey_switch_idle_slow(void) {
     if (now == looked) return;
     looked = now;
     look(NULL, now);
+}
+
+bool spey_switch_yield(void) {
+#ifdef Py_GIL_DISABLED
+    return true;
+#else
+    /* Python looks whether another thread wants the GIL when a function written in Python begins, and no API does it sooner. */
+    PyObject *nothing = PyObject_CallNoArgs(beginning);
+    Py_XDECREF(nothing);
+    return LIKELY(nothing != NULL);
+#endif
+}
+
+int spey_switch_setup(void) {
+    PyObject *names = PyDict_New();
+    PyObject *code = names == NULL ? NULL : Py_CompileString("lambda: None", "<speyside>", Py_eval_input);
+    if (code != NULL) beginning = PyEval_EvalCode(code, names, names);
+    Py_XDECREF(code);
+    Py_XDECREF(names);
+    return beginning == NULL ? -1 : 0;
 }
 
 PyObject *spey_switch_adapt(PyObject *module, PyObject *wanted) {

@@ -40,8 +40,8 @@ type Watcher interface {
 	Returned(worker int, slot, fill uint32)
 }
 
-// claimPatience is how many scans a worker may take from claim to start: it does nothing in between that could wait. One that
-// is stopped there loses the request to another worker.
+// claimPatience is how many scans a worker may take from claim to start. All that it waits for in between is the GIL: one that is stopped
+// there, or whose other threads keep the GIL, loses the request to another worker.
 const claimPatience = 10
 
 // watch looks at the time of an exchange that was not rung for.

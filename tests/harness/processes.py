@@ -23,9 +23,18 @@ def state(pid: int) -> str:
     return _stat(pid)[0]
 
 
-def _stat(pid: int) -> tuple[str, int]:
+def stopped(pid: int) -> bool:
+    """Say whether no thread of a process that was sent SIGSTOP runs on, or the process is gone."""
     try:
-        text = (PROC / str(pid) / "stat").read_text()
+        threads = os.listdir(PROC / str(pid) / "task")
+    except OSError:
+        return True
+    return all(_stat(int(thread), PROC / str(pid) / "task")[0] in ("T", "Z", "X", "") for thread in threads)
+
+
+def _stat(pid: int, directory: Path = PROC) -> tuple[str, int]:
+    try:
+        text = (directory / str(pid) / "stat").read_text()
     except OSError:
         return "", 0
     letter, above = text.rpartition(")")[2].split()[:2]

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from signal import SIGCONT, SIGHUP, SIGKILL, SIGSTOP
 
@@ -45,6 +46,7 @@ class Faults:
         self.server, self.load, self.directory = server, load, directory
         self.chance = random.Random(seed)
         self.done: Counter[str] = Counter()
+        self.stopped: dict[int, float] = {}  # how long each process was
         self._hanging: list[socket.socket] = []
 
     def run(self, seconds: float) -> None:
@@ -90,8 +92,7 @@ class Faults:
     def stop_claimed(self) -> bool:
         """SIGSTOP between claim and start, and SIGCONT when another worker has it."""
         pid = self._stop_claimed()
-        time.sleep(self.chance.uniform(1.0, 1.6) if pid else 0)
-        return signal(pid, SIGCONT)
+        return bool(pid) and self._go_on(pid, self.chance.uniform(1.0, 1.6))
 
     def _stop_claimed(self) -> int:
         """Stop a worker that has claimed a request and not started it; 0 when none was met."""
@@ -100,15 +101,25 @@ class Faults:
             while time.monotonic() < end:
                 for pid in self._workers():
                     if holds_claimed(pid) and signal(pid, SIGSTOP):
-                        return pid
+                        until(partial(processes.stopped, pid), "a worker that is stopped", PATIENCE)
+                        if holds_claimed(pid):
+                            return pid
+                        self._go_on(pid, 0)  # any request is claimed for some µs: it has been started since
         return 0
 
     def stop(self) -> bool:
         """SIGSTOP anywhere, and SIGCONT before or after it is given up."""
         pid = self._some(self._workers())
         stopped = signal(pid, SIGSTOP)
-        time.sleep(self.chance.choice((0.02, 0.2, 1.2, 3.0)) if stopped else 0)
-        return signal(pid, SIGCONT) or stopped
+        return stopped and self._go_on(pid, self.chance.choice((0.02, 0.2, 1.2, 3.0)))
+
+    def _go_on(self, pid: int, seconds: float) -> bool:
+        """SIGCONT after a while; true also when it was given up meanwhile."""
+        began = time.monotonic()
+        time.sleep(seconds)
+        signal(pid, SIGCONT)
+        self.stopped[pid] = self.stopped.get(pid, 0) + time.monotonic() - began
+        return True
 
     def segfault(self) -> bool:
         """The application dies in C code."""

@@ -16,7 +16,7 @@ import pytest
 from harness.client import request
 
 from harness import PATIENCE, SANITIZED, Server, running, until
-from harness.load import LONG, Load
+from harness.load import Load, long
 from harness.processes import descriptors, resident
 
 from .faults import Faults, holds_claimed
@@ -60,7 +60,7 @@ def test_worker_that_comes_late_writes_nothing_into_a_slot_that_another_has(tmp_
         server.connect() as client,
     ):
         (tmp_path / "claimed").touch()
-        client.send(request("GET", f"{LONG}?name=a"))
+        client.send(request("GET", long("a")))
         workers = server.workers().values()
         late = until(lambda: next(filter(holds_claimed, workers), 0), "a worker between claim and start", PATIENCE)
         os.kill(late, SIGSTOP)
@@ -102,8 +102,9 @@ def test_every_request_is_accounted_for_whatever_befalls(tmp_path: Path) -> None
             faults.let_go()
             load.finish()
             (tmp_path / "stderr").write_text(server.stderr.text())  # the whole of it, for whoever looks why
-        print(f"{dict(load.outcomes())} beside {dict(faults.done)}")
-        wrong = load.account()
+        wrong, excused = load.account(faults.stopped)
+        print(f"{dict(load.outcomes())} beside {dict(faults.done)}; {len(excused)} died before their first line")
+        print(*excused, sep="\n")
         assert not wrong, f"{seed}: {len(wrong)} of {len(load.asked())} requests\n" + "\n".join(wrong[:20])
         try:
             until(lambda: not whole(server), "", SETTLED)
