@@ -231,6 +231,16 @@ func TestWordsOfOtherServersAreOfSettingsThatThereAre(t *testing.T) {
 	}
 }
 
+func TestNearestIsOneThatSomebodyMayHaveMistyped(t *testing.T) {
+	names := []string{"help", "keyfile", "paste", "reload", "route", "scale", "status", "stop", "workers"}
+	for typed, want := range map[string]string{"sotp": "stop", "scael": "scale", "relaod": "reload", "worker": "workers", "wrokres": "workers", "stats": "status",
+		"stop": "stop", "http": "", "module": "", "pidfile": "", "listen": "", "x": "", "": ""} {
+		if near := Nearest(typed, names); near != want {
+			t.Errorf("%q: %q, want %q", typed, near, want)
+		}
+	}
+}
+
 func TestUnknownFlagSuggestsTheNearest(t *testing.T) {
 	for _, c := range []struct{ line, want, hint string }{
 		{"a --worker 2", "there is no flag --worker", "did you mean --workers?"},

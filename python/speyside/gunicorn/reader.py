@@ -65,7 +65,8 @@ def read(directory: str, file: str, module: str, settings: Sequence[str], limit:
             known = hooks.find(vars(found), settings)
     except hooks.Unfit as unfit:
         text = _at(unfit, spelled, unfit.name) + str(unfit)
-        raise Failure(_faults.CONFIGURATION_FAILED, text, "docs/migrating-gunicorn.md says what each hook is given.") from unfit
+        hint = "docs/migrating-gunicorn.md says what each hook is given."
+        raise Failure(_faults.CONFIGURATION_FAILED, text, hint) from unfit
     except BaseException as error:  # also SystemExit, and what interrupts from outside
         raise _failure(error, spelled, limit) from error
     finally:
