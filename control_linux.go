@@ -22,9 +22,15 @@ import (
 type watched struct {
 	mu     sync.Mutex
 	over   bool
-	health []*control.Health
+	told   []telling       // health checks and stats
 	socket *control.Socket // nil when there is none
 	halt   func()          // stops at once
+}
+
+// telling is an address where the server tells of itself.
+type telling interface {
+	Close()
+	Disown() // leaves the path of a Unix socket to another process
 }
 
 // openHealth listens for health checks where nothing of the application is served.
@@ -41,7 +47,7 @@ func (r *Server) openHealth(ctx context.Context) error {
 		if err != nil {
 			return notListening(address, err)
 		}
-		r.watched.add(health, nil)
+		r.watched.add(health)
 		r.mu.Lock()
 		r.upgrade.sockets = append(r.upgrade.sockets, bound{address, listener})
 		r.mu.Unlock()
@@ -66,21 +72,24 @@ func (r *Server) openControl() {
 			r.log.Warn("control socket not given to the user", "path", path, "error", err)
 		}
 	}
-	r.watched.add(nil, socket)
+	r.watched.control(socket)
 	r.log.Debug("control socket made", "path", socket.Path)
 }
 
-// add has close end them.
-func (w *watched) add(health *control.Health, socket *control.Socket) {
+// add has close end it.
+func (w *watched) add(t telling) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if health != nil {
-		w.health = append(w.health, health)
+	if w.told = append(w.told, t); w.over {
+		w.end()
 	}
-	if socket != nil {
-		w.socket = socket
-	}
-	if w.over {
+}
+
+// control does so with the control socket.
+func (w *watched) control(socket *control.Socket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.socket = socket; w.over {
 		w.end()
 	}
 }
@@ -98,8 +107,8 @@ func (w *watched) renew() error {
 // handOver leaves it to another process, which answers from now on.
 func (w *watched) handOver() {
 	w.mu.Lock()
-	for _, h := range w.health {
-		h.Listener.Disown()
+	for _, t := range w.told {
+		t.Disown()
 	}
 	w.mu.Unlock()
 	w.close()
@@ -114,13 +123,13 @@ func (w *watched) close() {
 }
 
 func (w *watched) end() {
-	for _, h := range w.health {
-		h.Close()
+	for _, t := range w.told {
+		t.Close()
 	}
 	if w.socket != nil {
 		w.socket.Close()
 	}
-	w.health, w.socket = nil, nil
+	w.told, w.socket = nil, nil
 }
 
 // awaitReload reloads and waits for what becomes of it.

@@ -51,7 +51,7 @@ func (r *Server) frontOptions(s *settings.Settings) (front.Options, error) {
 		Limits: http1.Limits{Line: s.LimitRequestLine, Fields: s.LimitRequestFields, FieldSize: s.LimitRequestFieldSize,
 			Underscores: underscores(s.HeaderMap), Kept: s.ForwarderHeaders},
 		Proxies:  proxies,
-		InMemory: int(s.SpoolThreshold), Routes: frontRoutes(app), RootPath: app.RootPath,
+		InMemory: int(s.SpoolThreshold), Count: len(s.Stats) > 0, Routes: frontRoutes(app), RootPath: app.RootPath,
 		Rest:      front.Route{StreamRequest: app.StreamRequest, LimitBody: app.LimitRequestBody, Timeout: app.Timeout},
 		KeepAlive: s.KeepAlive, HeaderTimeout: s.HeaderTimeout, BodyTimeout: s.BodyTimeout, SendTimeout: s.SendTimeout,
 		AbandonAfter: s.AbandonAfter, DrainIdle: r.drainIdle(),

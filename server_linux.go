@@ -131,7 +131,7 @@ func build(c *config.Config, reread func(context.Context) (*config.Config, error
 		return nil, errors.Join(err, r.front.Close())
 	}
 	if r.upgrade.predecessor == nil {
-		if err := r.openHealth(context.Background()); err != nil {
+		if err := errors.Join(r.openHealth(context.Background()), r.openStats(context.Background())); err != nil {
 			return nil, errors.Join(err, r.front.Close())
 		}
 	}

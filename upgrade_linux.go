@@ -210,6 +210,9 @@ func (r *Server) takeOver() {
 	if err := r.openHealth(context.Background()); err != nil {
 		r.log.Error("health checks not answered", "error", err)
 	}
+	if err := r.openStats(context.Background()); err != nil {
+		r.log.Error("stats not told", "error", err)
+	}
 	r.mu.Lock()
 	p.Close()
 	r.mu.Unlock()

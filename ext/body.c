@@ -149,6 +149,12 @@ enum spey_sent spey_body_send(struct spey_reply *reply, const uint8_t *data, siz
     return sent;
 }
 
+/* The slot is still ours. */
+static void tell_time(const struct spey_reply *reply) {
+    int64_t ran = (spey_monotonic() - reply->began) / 1000;
+    reply->claim.slot->ran = ran < UINT32_MAX ? (uint32_t)ran : UINT32_MAX;
+}
+
 void spey_body_finish(struct spey_reply *reply, bool cut) {
     if (!spey_reply_live(reply)) {
         /* Over already, or this is a child of the worker that came back from the application: the parent answers. */
@@ -169,6 +175,7 @@ void spey_body_finish(struct spey_reply *reply, bool cut) {
         spey_block_drop(reply->claim.segment, reply->worker, reply->block);
         reply->holds_block = false;
     }
+    if (UNLIKELY(reply->began != 0)) tell_time(reply);
     reply->left = spey_client_left(&reply->claim);
     spey_finish(&reply->claim);
 }

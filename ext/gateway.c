@@ -43,22 +43,17 @@ struct serving {
     struct spey_request request;
     unsigned long ident; /* Python's number of the thread */
     uint32_t tid;        /* the kernel's */
+    uint32_t core;       /* ours */
     bool running;        /* the application, or the close() of its reply, for the claim below */
     struct spey_turn turn;
     uint32_t index, filling;
     PyObject *interruption; /* what interrupt() has set in this thread for the claim; NULL for nothing */
 };
 
-static int64_t monotonic(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * SECOND + now.tv_nsec;
-}
-
 /* The end of so many seconds from now; 0 when there is none. */
 static int64_t until(double seconds) {
     if (!(seconds >= 0 && seconds < LONGEST_WAIT)) return 0;
-    return monotonic() + (int64_t)(seconds * (double)SECOND);
+    return spey_monotonic() + (int64_t)(seconds * (double)SECOND);
 }
 
 /* How the application's reply ended. */
@@ -459,6 +454,8 @@ static int run(struct serving *s, struct spey_claim *claim) {
         served = 1;
         /* Not before: a claim that came late would write into another worker's. */
         atomic_store_explicit(&claim->slot->thread, s->tid, memory_order_relaxed);
+        if (UNLIKELY(claim->slot->flags & SPEY_FLAG_TIMED))
+            atomic_store_explicit(&claim->slot->core, s->core, memory_order_relaxed);
         s->index = claim->index;
         s->filling = (uint32_t)(claim->state >> SPEY_FILLING_SHIFT);
         s->running = true;
@@ -499,7 +496,7 @@ static int run(struct serving *s, struct spey_claim *claim) {
 /* How many nanoseconds are left until then; a second and more is a second, and so is no end. */
 static int64_t left_until(int64_t then) {
     if (then == 0) return SECOND;
-    int64_t left = then - monotonic();
+    int64_t left = then - spey_monotonic();
     return left < 0 ? 0 : left < SECOND ? left : SECOND;
 }
 
@@ -579,7 +576,8 @@ PyObject *spey_serve(PyObject *self, PyObject *args, PyObject *keywords) {
                         .word = spey_sleep_word(segment, (uint32_t)worker, (uint32_t)thread),
                         .entry = spey_worker_entry(segment, (uint32_t)worker),
                         .ident = PyThread_get_thread_ident(),
-                        .tid = (uint32_t)syscall(SYS_gettid)};
+                        .tid = (uint32_t)syscall(SYS_gettid),
+                        .core = (uint32_t)thread};
     atomic_store(&s.entry->pid, (uint32_t)getpid());
     gateway->serving[thread] = &s;
     gateway->serving_count++;

@@ -23,6 +23,13 @@ static inline void spey_replace(PyObject **place, PyObject *value) {
     Py_XDECREF(old);
 }
 
+/* Now, in ns. */
+static inline int64_t spey_monotonic(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 struct serving;
 
 /*
@@ -64,6 +71,7 @@ struct spey_reply {
     size_t room;         /* bytes left there */
     uint64_t length;     /* Content-Length, with ReplyHasLength */
     uint64_t taken;      /* body bytes taken from the application, at most length */
+    int64_t began;       /* when the application was called, with FlagTimed; else 0 */
     uint32_t hints;      /* interim replies given */
     uint32_t hinted;     /* bytes of them, which lie in hint_block */
     uint32_t hint_block;

@@ -57,6 +57,7 @@ enum {
     SPEY_FLAG_HTTPS = 8, /* the client came by https */
     SPEY_FLAG_LENGTH = 16, /* the request had a body, of BodyLen bytes (which may be 0): CONTENT_LENGTH is set */
     SPEY_FLAG_ORIGIN = 32, /* the words from OriginFlags on count */
+    SPEY_FLAG_TIMED = 64, /* somebody wants to know how long the application takes: Ran and Core count */
 };
 
 /* Values of origin. */
@@ -211,8 +212,10 @@ struct spey_slot {
     _Atomic uint32_t thread; /* the kernel's number of the thread that runs the application; written once it has started */
     uint32_t stream[4]; /* numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks */
     uint32_t hint_block; /* number of the block of interim heads */
+    uint32_t ran; /* µs that the application took, to the end of its reply; the largest number for longer; with FlagTimed */
+    _Atomic uint32_t core; /* number of the thread that runs the application, with FlagTimed */
     uint64_t piece[32]; /* block number (high half) and length (low half); piece 0 is the home block from ReplyHead on */
-    uint8_t pad_at_496[16];
+    uint8_t pad_at_504[8];
     uint8_t origin_flags; /* Origin bits */
     uint8_t peer_addr_len; /* bytes */
     uint16_t server_port; /* SERVER_PORT; 0: as the base environ has it */
@@ -269,7 +272,9 @@ _Static_assert(offsetof(struct spey_slot, reply_length) == 208, "struct spey_slo
 _Static_assert(offsetof(struct spey_slot, thread) == 216, "struct spey_slot.thread");
 _Static_assert(offsetof(struct spey_slot, stream) == 220, "struct spey_slot.stream");
 _Static_assert(offsetof(struct spey_slot, hint_block) == 236, "struct spey_slot.hint_block");
-_Static_assert(offsetof(struct spey_slot, piece) == 240, "struct spey_slot.piece");
+_Static_assert(offsetof(struct spey_slot, ran) == 240, "struct spey_slot.ran");
+_Static_assert(offsetof(struct spey_slot, core) == 244, "struct spey_slot.core");
+_Static_assert(offsetof(struct spey_slot, piece) == 248, "struct spey_slot.piece");
 _Static_assert(offsetof(struct spey_slot, origin_flags) == 512, "struct spey_slot.origin_flags");
 _Static_assert(offsetof(struct spey_slot, peer_addr_len) == 513, "struct spey_slot.peer_addr_len");
 _Static_assert(offsetof(struct spey_slot, server_port) == 514, "struct spey_slot.server_port");

@@ -232,6 +232,7 @@ void spey_reply_open(struct spey_reply *reply, const struct spey_claim *claim, u
     reply->at = NULL;
     reply->length = 0;
     reply->taken = 0;
+    reply->began = UNLIKELY(claim->slot->flags & SPEY_FLAG_TIMED) ? spey_monotonic() : 0;
     reply->hints = 0;
     reply->hinted = 0;
     reply->status_len = 0;

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -126,7 +127,7 @@ func daemon(s *settings.Settings, caller, reading, writing *os.File) (*exec.Cmd,
 	command := exec.Command(program, os.Args[1:]...)
 	command.Args[0] = os.Args[0]
 	command.Stdout, command.Stderr = writing, writing
-	for _, address := range append(s.Bind, s.AdminBind...) {
+	for _, address := range slices.Concat(s.Bind, s.AdminBind, s.Stats) {
 		for address.FD > 2+len(command.ExtraFiles) {
 			command.ExtraFiles = append(command.ExtraFiles, nil)
 		}

@@ -2,7 +2,10 @@
 
 package arbiter
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // What the arbiter tells of its processes. Nothing here changes anything.
 
@@ -13,10 +16,17 @@ type WorkerSnapshot struct {
 	State  WorkerState
 }
 
+// NumberSnapshot is the history of a worker's number.
+type NumberSnapshot struct {
+	Spawns  int       // processes that have had it
+	Spawned time.Time // the last of them
+}
+
 // Snapshot is the processes at an instant.
 type Snapshot struct {
 	Zygote  int // its pid; 0 while there is none
 	Workers []WorkerSnapshot
+	Numbers []NumberSnapshot // by the number; those at the end that nobody has had are left out
 }
 
 // Snapshot returns the processes that there are, and false when the arbiter has ended, or does not answer before the end of
@@ -36,6 +46,15 @@ func (a *Arbiter) snapshot() Snapshot {
 	var s Snapshot
 	if a.zygote != nil && !a.zygote.alone {
 		s.Zygote = a.zygote.process.pid
+	}
+	used := 0
+	for number := range a.places {
+		if a.places[number].spawns > 0 {
+			used = number + 1
+		}
+	}
+	for _, at := range a.places[:used] {
+		s.Numbers = append(s.Numbers, NumberSnapshot{at.spawns, at.spawned})
 	}
 	for _, at := range a.places {
 		if w := at.worker; w != nil && !w.dead {

@@ -14,9 +14,11 @@ import (
 type place struct {
 	worker     *worker // nil while there is none
 	deaths     backoff
-	due        bool // its worker died unasked, and the next one has its back-off: it takes this number again
-	delayed    bool // that one has to wait
-	reclaiming bool // the requests of the dead worker are being seen to
+	due        bool      // its worker died unasked, and the next one has its back-off: it takes this number again
+	delayed    bool      // that one has to wait
+	reclaiming bool      // the requests of the dead worker are being seen to
+	spawns     int       // workers that have had the number
+	spawned    time.Time // the last of them
 }
 
 // worker is one process that serves. Its fields belong to the goroutine of Run.
@@ -147,6 +149,8 @@ func (a *Arbiter) workerSpawned(z *zygote, f fact) {
 // identify learns which process the worker is, and watches it.
 func (a *Arbiter) identify(w *worker, pid int) {
 	w.pid = pid
+	a.places[w.number].spawns++
+	a.places[w.number].spawned = time.Now()
 	if w.zygote.alone {
 		w.process = w.zygote.process
 	} else {

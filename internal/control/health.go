@@ -30,7 +30,7 @@ type HealthOptions struct {
 
 // Health answers health checks on an address of their own, and nothing else.
 type Health struct {
-	Listener *listen.Listener
+	listener *listen.Listener
 	server   *server
 }
 
@@ -43,8 +43,11 @@ func ServeHealth(l *listen.Listener, options HealthOptions) (*Health, error) {
 	s := newServer(listener, func() { _ = l.Close() }, mostChecks, options.Log)
 	s.answer = options.answer
 	go s.run()
-	return &Health{Listener: l, server: s}, nil
+	return &Health{listener: l, server: s}, nil
 }
+
+// Disown leaves the path of a Unix socket to somebody else, who answers from now on.
+func (h *Health) Disown() { h.listener.Disown() }
 
 // Close ends it.
 func (h *Health) Close() { h.server.close() }

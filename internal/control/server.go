@@ -25,6 +25,8 @@ import (
 const (
 	// patience is how long a client may take to send its request, and to take its answer.
 	patience = 5 * time.Second
+	// askPatience is how long a client may take to ask where it is told in any case.
+	askPatience = time.Second
 	// headRoom is the longest request in bytes.
 	headRoom = 8 << 10
 	// goneEvery is how often it is seen whether a client that waits for its answer is still there.
@@ -58,6 +60,8 @@ type server struct {
 	remove   func()
 	admit    func(net.Conn) error // nil: everybody is
 	answer   func(context.Context, request) reply
+	say      func(context.Context) []byte // in place of answer: whoever connects is told this
+	hears    bool                         // after it has asked, whatever it was
 	log      *slog.Logger
 
 	mu      sync.Mutex
@@ -209,6 +213,10 @@ func (s *server) serve(c net.Conn) {
 			return
 		}
 	}
+	if s.say != nil {
+		s.tellAll(c)
+		return
+	}
 	q, headOnly, refusal := readRequest(c)
 	if refusal != nil {
 		if refusal.Status != 0 {
@@ -225,6 +233,20 @@ func (s *server) serve(c net.Conn) {
 	answer := s.answer(ctx, q)
 	_ = c.SetDeadline(time.Now().Add(patience))
 	s.write(c, answer, headOnly)
+}
+
+// tellAll says what there is to say. A client of HTTP may take what comes before its request for a mistake; one that asks nothing
+// is told all the same. Who reads none of it makes room for the next, as one that is silent does.
+func (s *server) tellAll(c net.Conn) {
+	if s.hears {
+		_ = c.SetReadDeadline(time.Now().Add(askPatience))
+		_, _, _ = readRequest(c)
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	defer cancel()
+	text := s.say(ctx)
+	_ = c.SetDeadline(time.Now().Add(patience))
+	_, _ = c.Write(text)
 }
 
 // stranger is somebody who may not be here.

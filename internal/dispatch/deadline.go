@@ -152,6 +152,9 @@ func (e *Exchange) inHand() InHand {
 // giveUp answers in the application's place, and leaves the slot to the worker, who gives it back some day.
 func (e *Exchange) giveUp(why *fault.Fault) {
 	e.overdue = true
+	if w := e.port.segment.State(e.slot).Worker(); w < len(e.port.tallies) {
+		e.port.tallies[w].TimedOut++
+	}
 	if receiver := e.detach(); receiver != nil {
 		receiver.Failed(e, why)
 	}

@@ -130,6 +130,11 @@ func (e *Exchange) describe(r *Request) {
 	s.PathAt, s.PathLen = h.Path.At, h.Path.Len
 	s.QueryAt, s.QueryLen = h.Query.At, h.Query.Len
 	s.RequestID, s.Attempts, s.ReplyFlags = r.ID, 0, 0
+	if e.port.tallies != nil {
+		s.Flags |= wire.FlagTimed
+		s.Ran = 0
+		atomic.StoreUint32(&s.Core, noCore)
+	}
 	addr, port := r.RemoteAddr, r.RemotePort
 	if o := r.Origin; o != nil {
 		addr, port = o.Addr, o.Port

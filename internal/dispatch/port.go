@@ -78,6 +78,7 @@ type Port struct {
 
 	retired bool
 	served  []uint64 // requests, by the number of the worker
+	tallies []Tally  // the same; nil: nobody wants to know
 	watcher Watcher
 
 	death *fault.Fault // what the death of a worker means for a request it had started

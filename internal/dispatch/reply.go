@@ -122,6 +122,9 @@ func (e *Exchange) read() (news, fine bool) {
 		if !e.readPiece() {
 			return false, false
 		}
+		if e.port.tallies != nil {
+			e.port.tallies[e.worker].Bytes += uint64(len(e.pieces[e.produced%wire.Pieces].memory))
+		}
 		news = true
 	}
 	if kind == wire.StateDone && !e.done {
@@ -131,6 +134,9 @@ func (e *Exchange) read() (news, fine bool) {
 		}
 		e.done, news = true, true
 		e.port.served[e.worker]++
+		if e.port.tallies != nil {
+			e.tally(&e.port.tallies[e.worker])
+		}
 		e.cut = flags&wire.ReplyCut != 0
 	}
 	return news, true

@@ -40,6 +40,7 @@ type Options struct {
 	LivePath      string // of health checks; empty: there are none
 	ReadyPath     string
 	Line          dispatch.Bounds // what waits for a worker is held to
+	Count         bool            // keep tallies of what each worker does
 	Server        string          // the Server field's value
 	AccessLog     *AccessLog      // nil: there is none
 	// Identify returns the identifier of a request by its number, as logs and applications have it; nil: the number.
@@ -83,7 +84,7 @@ func New(options Options, spool *spool.Spool, bells []int) (*Front, error) {
 }
 
 // Configure has other options count from now on, for what waits already as well. Those that are about what was made with the front stay as they were:
-// InMemory, Connections, LivePath, ReadyPath, Server, AccessLog, Identify and Log.
+// InMemory, Connections, Count, LivePath, ReadyPath, Server, AccessLog, Identify and Log.
 func (f *Front) Configure(options Options) {
 	routes := newRoutes(options.RootPath, options.Routes, options.Rest)
 	for _, l := range f.lanes {

@@ -35,6 +35,9 @@ func (f *Front) NewGeneration(segment *slot.Segment, watcher dispatch.Watcher) *
 		port := dispatch.NewPort(segment, queue, f.spool, i, f.options.InMemory)
 		port.Watch(watcher)
 		port.Bound(f.options.Line)
+		if f.options.Count {
+			port.Count()
+		}
 		g.ports = append(g.ports, port)
 	}
 	return g

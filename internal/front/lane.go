@@ -99,7 +99,7 @@ func (l *lane) limit(limits http1.Limits) {
 // configure has other options count from now on.
 func (l *lane) configure(o Options, routes routes) {
 	is := &l.options
-	o.InMemory, o.Connections, o.LivePath, o.ReadyPath = is.InMemory, is.Connections, is.LivePath, is.ReadyPath
+	o.InMemory, o.Connections, o.Count, o.LivePath, o.ReadyPath = is.InMemory, is.Connections, is.Count, is.LivePath, is.ReadyPath
 	o.Server, o.Identify, o.Log = is.Server, is.Identify, is.Log
 	l.options, l.routes = o, routes
 	l.limit(o.Limits)

@@ -21,15 +21,23 @@ type Request struct {
 	Stage  dispatch.Stage
 	Worker int // -1 while none has it
 	Thread int // the kernel's number; the worker's word; 0 while none has it
+	Core   int // the worker's number of that thread; -1 while none has it, and where nothing is counted
 	Age    time.Duration
+}
+
+// Held is a request that a thread has begun, whether anybody still waits for it or not.
+type Held struct {
+	Worker, Core int // the worker's number of the thread, as its word; -1 where it has not said
 }
 
 // Line is what the loops have of one generation.
 type Line struct {
-	Requests []Request // oldest first
-	Served   []uint64  // requests, by the number of the worker
-	Left     []int     // the workers of requests whose clients have left, one for each
-	Overdue  []int     // the workers of requests that were answered in the application's place, one for each
+	Requests []Request        // oldest first
+	Served   []uint64         // requests, by the number of the worker
+	Tallies  []dispatch.Tally // the same, where it is counted
+	Held     []Held           // where it is counted
+	Left     []int            // the workers of requests whose clients have left, one for each
+	Overdue  []int            // the workers of requests that were answered in the application's place, one for each
 }
 
 // Snapshot is what the loops are about at an instant.
@@ -49,6 +57,9 @@ func (f *Front) Snapshot(ctx context.Context, generations []*Generation) Snapsho
 	whole := Snapshot{Lines: map[*Generation]*Line{}}
 	for _, g := range generations {
 		whole.Lines[g] = &Line{Served: make([]uint64, g.segment.Workers)}
+		if f.options.Count {
+			whole.Lines[g].Tallies = dispatch.NewTallies(g.segment.Workers, g.segment.Threads)
+		}
 	}
 	asked := 0
 	for i := range f.lanes {
@@ -81,8 +92,12 @@ func (line *Line) add(of *Line) {
 	line.Requests = append(line.Requests, of.Requests...)
 	line.Left = append(line.Left, of.Left...)
 	line.Overdue = append(line.Overdue, of.Overdue...)
+	line.Held = append(line.Held, of.Held...)
 	for worker, n := range of.Served {
 		line.Served[worker] += n
+	}
+	for worker := range of.Tallies {
+		line.Tallies[worker].Add(&of.Tallies[worker])
 	}
 }
 
@@ -96,7 +111,7 @@ type laneSnapshot struct {
 func (l *lane) snapshot(number int, generations []*Generation) laneSnapshot {
 	s := laneSnapshot{number: number, lines: map[*dispatch.Port]*Line{}, values: l.values}
 	for _, g := range generations { // also those that the loop has let go of
-		s.lines[g.ports[number]] = &Line{Served: g.ports[number].Served()}
+		s.lines[g.ports[number]] = &Line{Served: g.ports[number].Served(), Tallies: g.ports[number].Tallies()}
 	}
 	v := &s.values
 	v[observe.Connections] = uint64(len(l.open))
@@ -114,6 +129,9 @@ func (l *lane) snapshot(number int, generations []*Generation) laneSnapshot {
 		p.Exchanges(func(e *dispatch.Exchange) {
 			stage, worker := e.Stage()
 			v[stageMetric[stage]]++
+			if line.Tallies != nil && (stage == dispatch.StageRunning || stage == dispatch.StageLeft || stage == dispatch.StageOverdue) {
+				line.Held = append(line.Held, Held{worker, e.Core()})
+			}
 			c, _ := e.Receiver().(*conn)
 			switch {
 			case stage == dispatch.StageOverdue:
@@ -145,9 +163,9 @@ func (c *conn) describe(e *dispatch.Exchange, stage dispatch.Stage, worker int) 
 		client = o.Addr
 	}
 	q := Request{ID: c.request.ID, Method: string(method), Path: string(path), Client: string(client), Stage: stage,
-		Worker: worker, Age: e.Age()}
+		Worker: worker, Age: e.Age(), Core: -1}
 	if stage == dispatch.StageRunning {
-		q.Thread = e.Thread()
+		q.Thread, q.Core = e.Thread(), e.Core()
 	}
 	return q
 }

@@ -57,7 +57,7 @@ func TestSnapshotTellsWhoHasWhichRequestAndHowFarItIs(t *testing.T) {
 		t.Fatalf("got %+v", line)
 	}
 	for _, q := range line.Requests {
-		want := front.Request{ID: q.ID, Method: "PUT", Path: q.Path, Client: "127.0.0.1", Stage: dispatch.StageQueued, Worker: -1, Thread: q.Thread, Age: q.Age}
+		want := front.Request{ID: q.ID, Method: "PUT", Path: q.Path, Client: "127.0.0.1", Stage: dispatch.StageQueued, Worker: -1, Thread: q.Thread, Core: -1, Age: q.Age}
 		switch q.Path[1] {
 		case worker.RequestHead(claimed)[5]:
 			want.Worker = 1

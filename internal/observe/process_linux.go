@@ -17,6 +17,7 @@ type Process struct {
 	Age time.Duration
 	RSS int64 // memory that it has in RAM, what it shares counted whole
 	PSS int64 // the same, what it shares counted in equal parts for all who do
+	VSZ int64 // addresses that it has, whether there is memory behind them or not
 }
 
 // clockTicks is how many ticks a second has in /proc (USER_HZ, which has been 100 on every machine).
@@ -24,8 +25,19 @@ const clockTicks = 100
 
 // LookAt asks the kernel about a process. PSS costs it a walk over the process's memory: some milliseconds for a large one.
 func LookAt(pid int) (Process, error) {
-	dir := "/proc/" + strconv.Itoa(pid)
-	stat, err := os.ReadFile(dir + "/stat")
+	p, err := Glance(pid)
+	if err != nil {
+		return Process{}, err
+	}
+	if rollup, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup"); err == nil {
+		p.PSS = sizeOf(rollup, "Pss:")
+	}
+	return p, nil
+}
+
+// Glance asks without that: PSS is 0.
+func Glance(pid int) (Process, error) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return Process{}, err
 	}
@@ -36,9 +48,6 @@ func LookAt(pid int) (Process, error) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err == nil {
 		p.Age = time.Duration(now.Nano()) - p.Age
-	}
-	if rollup, err := os.ReadFile(dir + "/smaps_rollup"); err == nil {
-		p.PSS = sizeOf(rollup, "Pss:")
 	}
 	return p, nil
 }
@@ -53,8 +62,12 @@ func parseStat(stat []byte, pageSize int) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
+	size, err := strconv.ParseInt(string(fields[20]), 10, 64)
+	if err != nil {
+		return Process{}, err
+	}
 	pages, err := strconv.ParseInt(string(fields[21]), 10, 64)
-	return Process{Age: time.Duration(started) * (time.Second / clockTicks), RSS: pages * int64(pageSize)}, err
+	return Process{Age: time.Duration(started) * (time.Second / clockTicks), RSS: pages * int64(pageSize), VSZ: size}, err
 }
 
 // sizeOf finds a line such as `Pss:   123 kB`.

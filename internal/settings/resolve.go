@@ -336,7 +336,10 @@ func (s *Settings) finish(dir string) error {
 	if err := s.finishBind("bind", s.Bind, nil); err != nil {
 		return err
 	}
-	return s.finishBind("admin_bind", s.AdminBind, s.Bind)
+	if err := s.finishBind("admin_bind", s.AdminBind, s.Bind); err != nil {
+		return err
+	}
+	return s.finishBind("stats", s.Stats, slices.Concat(s.Bind, s.AdminBind))
 }
 
 // finish does the same for one application.
@@ -377,13 +380,21 @@ func (s *Settings) finishBind(name string, addresses, others []Address) error {
 		case slices.Contains(addresses[:i], addresses[i]) && taken:
 			why = "it is there twice"
 		case slices.Contains(others, addresses[i]) && taken:
-			why = "the application is served there"
+			why = s.user(addresses[i])
 		}
 		if why != "" {
 			return fault.New(fault.SettingInvalid, "setting %s is %q (from %s): %s", name, a, s.Source(name), why)
 		}
 	}
 	return nil
+}
+
+// user says what an address is for.
+func (s *Settings) user(a Address) string {
+	if slices.Contains(s.Bind, a) {
+		return "the application is served there"
+	}
+	return "health checks are answered there"
 }
 
 // tooLong says why a path cannot be that of a Unix socket.

@@ -26,6 +26,8 @@ type Settings struct {
 	Bind      []Address // at least one; the paths of Unix sockets are absolute
 	Backlog   int
 	AdminBind []Address // for health checks alone; the paths of Unix sockets are absolute
+	Stats     []Address // for the state in the form of uWSGI; the paths of Unix sockets are absolute
+	StatsForm []string  // StatsHTTP, StatsMinified, StatsNoCores
 	Umask     int
 	Loops     int
 
@@ -124,6 +126,13 @@ type App struct {
 
 // ConfigOff is what config is when no file is to be read.
 const ConfigOff = "off"
+
+// What stats_form may have.
+const (
+	StatsHTTP     = "http"     // a head of HTTP goes before the document
+	StatsMinified = "minified" // it has no white space
+	StatsNoCores  = "no-cores" // threads are left out
+)
 
 // LogJSON is what log_format is when a program reads the log.
 const LogJSON = "json"

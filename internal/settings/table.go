@@ -645,6 +645,21 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.ControlSocket },
 	},
 	{
+		Name: "stats", Example: `["127.0.0.1:9191", "unix:/run/shop.stats"]`, Meta: "ADDRESS", Type: Addresses, DefaultText: "none", Section: SectionControl, Since: "0.1",
+		Check: anAddress,
+		Doc: "Where to tell the state of the server as uWSGI's stats server does. An address as in `bind`, repeatable; uwsgitop and collectors of metrics read it. Whoever connects is " +
+			"sent one JSON document, and the connection ends; stats.md says what is in it. There is no password: who can connect can read it, :9191 is everybody on " +
+			"the network, and the log warns of any TCP address but the machine's own. An address that is taken, or cannot be listened on, ends the start.",
+		field: func(s *Settings) any { return &s.Stats },
+	},
+	{
+		Name: "stats_form", Example: `["http", "minified"]`, Meta: "LIST", Type: List, DefaultText: "bare JSON, indented, with the threads", Section: SectionControl, Since: "0.1",
+		Check: oneOf(StatsHTTP, StatsMinified, StatsNoCores),
+		Doc: "Form of what `stats` tells: http, minified, no-cores. http puts a head of HTTP before it, whatever was asked for; minified leaves out white space; no-cores leaves out the " +
+			"threads and what they do. Separated by commas; anything else is refused.",
+		field: func(s *Settings) any { return &s.StatsForm },
+	},
+	{
 		Name: "pidfile", Example: `"/run/shop.pid"`, Flag: "pid", Short: "p", Meta: "PATH", Type: Path, DefaultText: "none", Section: SectionControl, Since: "0.1",
 		Gunicorn: "pidfile", Check: notEmpty,
 		Doc: "File that has the pid of the server while it runs. A relative path starts at `chdir`. It is written whole before the application " +

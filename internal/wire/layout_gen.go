@@ -59,6 +59,7 @@ const (
 	FlagHTTPS    = 8  // the client came by https
 	FlagLength   = 16 // the request had a body, of BodyLen bytes (which may be 0): CONTENT_LENGTH is set
 	FlagOrigin   = 32 // the words from OriginFlags on count
+	FlagTimed    = 64 // somebody wants to know how long the application takes: Ran and Core count
 )
 
 // Values of Origin.
@@ -189,8 +190,10 @@ type Slot struct {
 	Thread        uint32     // atomic: the kernel's number of the thread that runs the application; written once it has started
 	Stream        [4]uint32  // numbers of the blocks of a streamed body: byte n is in block (n / BlockSize) % StreamBlocks
 	HintBlock     uint32     // number of the block of interim heads
+	Ran           uint32     // µs that the application took, to the end of its reply; the largest number for longer; with FlagTimed
+	Core          uint32     // atomic: number of the thread that runs the application, with FlagTimed
 	Piece         [32]uint64 // block number (high half) and length (low half); piece 0 is the home block from ReplyHead on
-	_             [16]byte
+	_             [8]byte
 	OriginFlags   uint8     // Origin bits
 	PeerAddrLen   uint8     // bytes
 	ServerPort    uint16    // SERVER_PORT; 0: as the base environ has it
@@ -292,7 +295,9 @@ var (
 	_ [216]byte  = [unsafe.Offsetof(Slot{}.Thread)]byte{}
 	_ [220]byte  = [unsafe.Offsetof(Slot{}.Stream)]byte{}
 	_ [236]byte  = [unsafe.Offsetof(Slot{}.HintBlock)]byte{}
-	_ [240]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
+	_ [240]byte  = [unsafe.Offsetof(Slot{}.Ran)]byte{}
+	_ [244]byte  = [unsafe.Offsetof(Slot{}.Core)]byte{}
+	_ [248]byte  = [unsafe.Offsetof(Slot{}.Piece)]byte{}
 	_ [512]byte  = [unsafe.Offsetof(Slot{}.OriginFlags)]byte{}
 	_ [513]byte  = [unsafe.Offsetof(Slot{}.PeerAddrLen)]byte{}
 	_ [514]byte  = [unsafe.Offsetof(Slot{}.ServerPort)]byte{}

@@ -71,12 +71,12 @@ def test_an_imported_gunicorn_file_has_the_same_effect(app: str, short_path: Pat
 
 
 def test_what_a_toml_cannot_say_stands_in_comments(short_path: Path) -> None:
-    ini = "[uwsgi]\nmodule = app\nhttp = :0\nstatic-map = /s=st\nstats = :9191\nchdir = a#b\n"
+    ini = "[uwsgi]\nmodule = app\nhttp = :0\nstatic-map = /s=st\ncron = 1 2 3 4 5 x\nchdir = a#b\n"
     (short_path / "a#b").mkdir()
     (short_path / "uwsgi.ini").write_text(ini)
     written = speyside("import", "uwsgi.ini", cwd=short_path).stdout
     assert "# Not here, and lost without --ini: uwsgi.ini:4: static-map = /s=st\n" in written
-    assert re.search(r"# Note: .*option: stats; file: uwsgi.ini:5; instead: `speyside status", written)
+    assert re.search(r"# Note: .*option: cron; file: uwsgi.ini:5; instead: a systemd timer", written)
     assert re.search(r'^bind = \["[^"]*:0"\] +# uwsgi.ini:3, http$', written, re.MULTILINE)
     assert f'chdir = "{short_path}/a#b"' in written
 

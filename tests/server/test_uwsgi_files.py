@@ -89,7 +89,7 @@ SHAPES = {
         ignore-write-errors = true
         disable-write-exception = true
         py-call-osafterfork = true
-        stats = 127.0.0.1:9191
+        stats = shop.stats
         stats-http = true
         memory-report = true
         """,
@@ -99,8 +99,6 @@ SHAPES = {
             "cheaper-initial",
             "cheaper-step",
             "cheaper-algo",
-            "stats",
-            "stats-http",
         ),
         files={"app.py": APP},
         env={"PORT": "0"},

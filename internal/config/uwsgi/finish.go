@@ -3,6 +3,7 @@ package uwsgi
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,16 +75,38 @@ func (m *mapping) setApplication(o Option, app string, file bool) {
 
 // bind is an address for HTTP.
 func (m *mapping) bind(o Option) {
-	address, _, _ := strings.Cut(o.Value, ",")
+	name, _, _ := strings.Cut(o.Value, ",")
+	switch {
+	case strings.HasPrefix(name, "@") || strings.HasPrefix(name, `\0`):
+		m.refuse(o, "a Unix socket has a path here")
+	case strings.HasPrefix(name, "="):
+		m.refuse(o, "shared sockets are not there; write the address itself")
+	default:
+		m.address("bind", o, name)
+	}
+}
+
+// stats is an address where the state is told. What cannot be one protects nothing and changes nothing of the service.
+func (m *mapping) stats(o Option) {
+	if strings.HasPrefix(o.Value, "@") || strings.HasPrefix(o.Value, `\0`) {
+		m.note(o, "a Unix socket has a path here: write that, or 127.0.0.1 and a port")
+		return
+	}
+	m.address("stats", o, o.Value)
+}
+
+// statsForm is an option that says how it is told.
+func (m *mapping) statsForm(o Option, form string) {
+	if truth(o) && !slices.Contains(m.given["stats_form"].Texts, form) {
+		appendText("stats_form")(m, Option{Name: o.Name, Value: form, Where: o.Where})
+	}
+}
+
+// address adds one to a setting, in its form.
+func (m *mapping) address(setting string, o Option, address string) {
 	switch {
 	case address == "":
 		m.complain(o, "%s has no address", o.Name)
-		return
-	case address[0] == '@' || strings.HasPrefix(address, `\0`):
-		m.refuse(o, "a Unix socket has a path here")
-		return
-	case address[0] == '=':
-		m.refuse(o, "shared sockets are not there; write the address itself")
 		return
 	case strings.HasPrefix(address, "*:"):
 		address = address[1:]
@@ -95,8 +118,7 @@ func (m *mapping) bind(o Option) {
 		}
 		address = "unix:" + address
 	}
-	given := m.given["bind"]
-	m.given["bind"] = settings.Given{Texts: append(given.Texts, address), Source: source(o)}
+	m.given[setting] = settings.Given{Texts: append(m.given[setting].Texts, address), Source: source(o)}
 }
 
 // finishSockets decides on the addresses for the uwsgi protocol, which is not spoken.

@@ -83,6 +83,8 @@ func TestOptionsBecomeSettings(t *testing.T) {
 		"log-slow = 500\nlog-5xx = true\ndisable-logging = true\nlog-slow = 2000":                                                       "access_log_only=5xx|slow=2000ms",
 		"disable-logging = true\nlog-5xx = false\nlog-slow = 0":                                                                         "",
 		"disable-logging = false\nlog-5xx = true":                                                                                       "",
+		"stats = :9191\nstats-server = /run/a.stats\nstats-http = true":                                                                 "stats=:9191|unix:/run/a.stats stats_form=http",
+		"stats = *:9191\nstats-min\nstats-minified = 1\nstats-no-cores\nstats-no-metrics":                                               "stats=:9191 stats_form=minified|no-cores",
 		"enable-proxy-protocol = true":                                                                                                  "proxy_allow_ips=* proxy_protocol=auto",
 		"master = true\nvacuum = true\ndie-on-term\nsingle-interpreter = true\nneed-app = true\nthunder-lock = true":                    "",
 	} {
@@ -169,7 +171,7 @@ func TestWhatIsSwitchedOffIsNotThere(t *testing.T) {
 }
 
 func TestWhatHasNoEffectIsListedOnce(t *testing.T) {
-	c, err := mapped(t, "[uwsgi]\nhttp = :80\nsocket = :81\nstats = :9191\ncron = 1 2 3 4 5 x\ncron2 = y\nprocesess = 3\nbase = /srv\nchdir = %(base)/a\n")
+	c, err := mapped(t, "[uwsgi]\nhttp = :80\nsocket = :81\nmaster-fifo = a\ncron = 1 2 3 4 5 x\ncron2 = y\nprocesess = 3\nbase = /srv\nchdir = %(base)/a\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,8 +182,15 @@ func TestWhatHasNoEffectIsListedOnce(t *testing.T) {
 			t.Errorf("nothing is said of %s", n.Option.Name)
 		}
 	}
-	if want := "app.ini:4 stats, app.ini:5 cron, app.ini:6 cron2, app.ini:7 procesess, app.ini:3 socket"; strings.Join(got, ", ") != want {
+	if want := "app.ini:4 master-fifo, app.ini:5 cron, app.ini:6 cron2, app.ini:7 procesess, app.ini:3 socket"; strings.Join(got, ", ") != want {
 		t.Errorf("%s, want %s", strings.Join(got, ", "), want)
+	}
+}
+
+func TestAnAbstractAddressForStatsIsListed(t *testing.T) {
+	c, err := mapped(t, "[uwsgi]\nstats = @shop\n")
+	if err != nil || len(c.Notes) != 1 || c.Notes[0].Option.Name != "stats" || told(c) != "" {
+		t.Errorf("%+v %v", c, err)
 	}
 }
 
@@ -190,6 +199,7 @@ func TestValuesOfTheWrongKindAreErrors(t *testing.T) {
 		"processes = many":               `app.ini:2: processes is "many": it must be a whole number`,
 		"harakiri = -1":                  "app.ini:2: harakiri is",
 		"chmod-socket = rw":              "an octal number",
+		"stats = 9191":                   "app.ini:2: stats is 9191, which is no address",
 		"http = 8000":                    "app.ini:2: http is 8000, which is no address",
 		"http =":                         "app.ini:2: http has no address",
 		"module =":                       "app.ini:2: module has no value",

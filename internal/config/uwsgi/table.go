@@ -1,6 +1,10 @@
 package uwsgi
 
-import "strings"
+import (
+	"strings"
+
+	"speyside.dev/speyside/internal/settings"
+)
 
 // Treatment says what becomes of an option.
 type Treatment string
@@ -80,6 +84,11 @@ func addressRows() []Row {
 					m.set("proxy_allow_ips", o, "*")
 				}
 			}},
+		{Names: names("stats stats-server"), Treatment: Mapped, Setting: "stats", Says: "the same document, [stats.md](stats.md); `:9191` is everybody on the network there and here, and the log warns; a name with @ is listed",
+			apply: func(m *mapping, o Option) { m.stats(o) }},
+		{Names: names("stats-http"), Treatment: Mapped, Setting: "stats_form", Says: "`http`", apply: func(m *mapping, o Option) { m.statsForm(o, settings.StatsHTTP) }},
+		{Names: names("stats-minified stats-min"), Treatment: Mapped, Setting: "stats_form", Says: "`minified`", apply: func(m *mapping, o Option) { m.statsForm(o, settings.StatsMinified) }},
+		{Names: names("stats-no-cores"), Treatment: Mapped, Setting: "stats_form", Says: "`no-cores`", apply: func(m *mapping, o Option) { m.statsForm(o, settings.StatsNoCores) }},
 		{Names: names("uid immediate-uid"), Treatment: Mapped, Setting: "user", apply: text("user")},
 		{Names: names("gid immediate-gid"), Treatment: Mapped, Setting: "group", apply: text("group")},
 		{Names: names("pidfile safe-pidfile pidfile2 safe-pidfile2"), Treatment: Mapped, Setting: "pidfile", apply: text("pidfile")},
