@@ -35,6 +35,7 @@ class Script:
         self._worker: worker.SingleWorker | None = None
         self._recorded: frameworks.Recorded | None = None
         self._refused: OSError | None = None  # the last answer when it listens nowhere
+        self._listening: list[tuple[str, int]] = []  # the address as the script has it, and with the port that it got
         self._loaded = False
         self._stopped = False  # a serve has returned because the front stops
         self._returned = False  # and it was a serve_forever
@@ -61,11 +62,16 @@ class Script:
         """Have the front listen for the script; return where it does."""
         if self._loaded:
             raise OSError("a script is served at one address by Speyside: make one server")
+        if self._listening and (host, port) not in self._listening:
+            said = "{}:{}".format(*self._listening[0])
+            raise OSError(f"a script is served at one address by Speyside, and this one has {said}: make one server")
         try:
-            return self._zygote.wanted(host, port)
+            given = self._zygote.wanted(host, port)
         except OSError as error:
             self._refused = error
             raise
+        self._listening = [(host, port), (host, given[1])]
+        return given
 
     def serve(self, application: Application, extra: Mapping[str, object], limit: int = 0) -> None:
         """Serve until told to stop; with a limit, so many requests, in the calling thread."""
@@ -115,7 +121,9 @@ class Script:
 
     def _load(self, application: Application, alone: bool) -> None:
         if self._loaded:
-            raise RuntimeError("a script is served once by Speyside, with more than one worker or thread")
+            raise RuntimeError(
+                "a script is served by one serve_forever() at a time; once, if workers or threads are more"
+            )
         self._loaded = True
         self._zygote.loaded(application, alone)
 
