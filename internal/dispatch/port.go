@@ -196,6 +196,9 @@ func (p *Port) Turn(events int) {
 // Sleep is called before the loop blocks and reports whether it may; if so, Awake follows.
 func (p *Port) Sleep() bool { return p.segment.Sleep(p.index) }
 
+// Rung reports that a worker has something for the loop.
+func (p *Port) Rung() bool { return p.segment.Rung(p.index) }
+
 // Awake takes Sleep back.
 func (p *Port) Awake() { p.segment.Awake(p.index) }
 

@@ -14,6 +14,9 @@ import (
 	"speyside.dev/speyside/internal/slot"
 )
 
+// mostExpected is up to how many requests in hand a loop waits for a reply before it sleeps.
+const mostExpected = 2
+
 // Generation is what the front has of one load of the application: the segment's ports, one per loop. At any time one
 // generation takes the requests; others finish what they have, or stand by.
 type Generation struct {
@@ -239,6 +242,25 @@ func (l *lane) Turn(events int) {
 	if l.drained != nil {
 		l.checkDrained() // the last request may be one whose client has left
 	}
+}
+
+// Expecting implements [loop.Idler]: what few requests there are may be answered in a moment. Of many, some are done whenever one looks.
+func (l *lane) Expecting() bool {
+	n := 0
+	for _, p := range l.ports {
+		n += p.InFlight()
+	}
+	return n > 0 && n <= mostExpected
+}
+
+// Rung implements [loop.Idler].
+func (l *lane) Rung() bool {
+	for _, p := range l.ports {
+		if p.Rung() {
+			return true
+		}
+	}
+	return false
 }
 
 // Sleep implements [loop.Idler].

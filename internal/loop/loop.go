@@ -44,6 +44,10 @@ type Handler interface {
 type Idler interface {
 	// Turn runs after the events of each turn; n is how many there were.
 	Turn(n int)
+	// Expecting reports that work of this other source will probably come within some tens of microseconds.
+	Expecting() bool
+	// Rung reports that it has come.
+	Rung() bool
 	// Sleep is called before the loop blocks and reports whether it may; if so, Awake follows.
 	Sleep() bool
 	Awake()
@@ -66,6 +70,7 @@ type Loop struct {
 	idler   Idler
 	panics  func(any)
 	busy    bool // the last wait brought events
+	staying staying
 	overdue bool // timers that have expired were left for this turn
 
 	mu      sync.Mutex
@@ -92,7 +97,7 @@ func New(idler Idler, panics func(any)) (*Loop, error) {
 		_ = unix.Close(epoll)
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	l := &Loop{epoll: epoll, bell: bell, idler: idler, panics: panics}
+	l := &Loop{epoll: epoll, bell: bell, idler: idler, panics: panics, staying: staying{useful: runtime.NumCPU() > 1}}
 	l.Clock.tick()
 	// Edge-triggered, an eventfd need not be read: every write to it is a new event.
 	if _, err := l.Add(bell, silent{}, unix.EPOLLIN|unix.EPOLLET); err != nil {
@@ -265,6 +270,9 @@ func (l *Loop) wait() (int, error) {
 		if nap := l.idler.Nap(); nap > 0 {
 			rawSleep(nap)
 			return l.rawWait(0)
+		}
+		if l.stay() {
+			return 0, nil
 		}
 		if !l.idler.Sleep() {
 			return l.rawWait(0)

@@ -229,6 +229,8 @@ func (i *idler) Sleep() bool        { return i.sleeps.Add(1)%3 != 0 }
 func (i *idler) Awake()             { i.awakes.Add(1) }
 func (i *idler) Nap() time.Duration { return 0 }
 func (i *idler) Pressing() bool     { return false }
+func (i *idler) Expecting() bool    { return false }
+func (i *idler) Rung() bool         { return false }
 
 func TestIdlerIsAskedBeforeEachSleepAndToldAfter(t *testing.T) {
 	i := &idler{}
@@ -238,5 +240,46 @@ func TestIdlerIsAskedBeforeEachSleepAndToldAfter(t *testing.T) {
 	}
 	if got := fmt.Sprint(i.turns.Load() > 40, i.sleeps.Load() > i.awakes.Load(), i.awakes.Load() > 20); got != "true true true" {
 		t.Fatalf("%d turns, %d sleeps, %d awakes", i.turns.Load(), i.sleeps.Load(), i.awakes.Load())
+	}
+}
+
+// expectant is an idler whose work comes the third time that it is asked for.
+type expectant struct {
+	idler
+	asked, came atomic.Int64
+}
+
+func (e *expectant) Expecting() bool { return true }
+func (e *expectant) Rung() bool {
+	if e.asked.Add(1)%3 != 0 {
+		return false
+	}
+	e.came.Add(1)
+	return true
+}
+
+func TestExpectedWorkIsWaitedForAwakeAndDescriptorsAreServedBetween(t *testing.T) {
+	if runtime.NumCPU() == 1 {
+		t.Skip("one processor: no loop stays awake")
+	}
+	e := &expectant{}
+	l, on := run(t, e, func(p any) { t.Error(p) })
+	r, w := pipe(t)
+	read := make(chan struct{}, 1)
+	on(func() {
+		if _, err := l.Add(r, handler(func(uint32) { read <- struct{}{} }), unix.EPOLLIN|unix.EPOLLET); err != nil {
+			t.Error(err)
+		}
+	})
+	before := e.came.Load()
+	if _, err := unix.Write(w, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	<-read
+	for deadline := time.Now().Add(time.Minute); e.came.Load() == before && time.Now().Before(deadline); {
+		on(func() {})
+	}
+	if e.came.Load() == before {
+		t.Fatal("a loop that expects work went to sleep every time")
 	}
 }
