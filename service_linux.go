@@ -3,6 +3,7 @@ package speyside
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -98,6 +99,7 @@ func (r *Server) tellServing(l arbiter.Loaded) {
 	if !r.logs.machine {
 		r.started(started)
 	}
+	go debug.FreeOSMemory() // what reading the configuration and starting took is not needed again before a reload
 }
 
 // reloadBegan and reloadSettled tell the manager of a reload. It counts as one until it is known what became of it.
@@ -111,4 +113,5 @@ func (r *Server) reloadSettled(o generation.Outcome) {
 		text = fmt.Sprintf("Serving %s; generation %d failed: %s", r.app().WSGIApp, o.Generation, o.Error)
 	}
 	r.managed.notifier.Ready(text)
+	go debug.FreeOSMemory()
 }

@@ -95,8 +95,6 @@ func NewPort(segment *slot.Segment, queue *slot.Queue, spool *spool.Spool, index
 	p := &Port{segment: segment, queue: queue, spool: spool, index: index, inBlocks: min(inBlocks, MaxInBlocks), death: fault.WorkerDied,
 		served: make([]uint64, segment.Workers), exchanges: make([]Exchange, n), free: make([]uint32, 0, n)}
 	for i := n - 1; i >= 0; i-- {
-		p.exchanges[i].port = p
-		p.exchanges[i].slot = uint32(index*n + i)
 		p.free = append(p.free, uint32(i))
 	}
 	return p
@@ -124,7 +122,9 @@ func (p *Port) Acquire() *Exchange {
 	if n == 0 {
 		return nil
 	}
-	e := &p.exchanges[p.free[n-1]]
+	i := p.free[n-1]
+	e := &p.exchanges[i]
+	e.port, e.slot = p, uint32(p.index*len(p.exchanges))+i // here, and not for all at once: most are never used, nor is their memory
 	p.free = p.free[:n-1]
 	return e
 }
