@@ -111,7 +111,7 @@ def test_a_reload_is_one_only_if_a_process_was_started(
 def test_the_first_answer_is_timed_from_the_start_of_the_program() -> None:
     server = Server("small", (sys.executable, "-c", "{code}", "{port}"), "", distribution="small")
     words = {"code": "import time; time.sleep(0.3)\n" + SERVE.replace("BODY", GOOD)}
-    entry = replace(scenario(OneAnswer()), first_answer=True)
+    entry = replace(scenario(OneAnswer()), target=Target(FIRST, 1.0))
     (one,) = rounds.compare(entry, [server], Settings(1, 0.3, words, ""))
     assert one.failure is None and 300 < one.values[FIRST.key] < 5000
 

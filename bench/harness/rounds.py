@@ -140,7 +140,7 @@ def measure(scenario: Scenario, running: Running, number: int, seconds: float, c
     values = figures(result, cpu, load.measures_speed) | {PSS.key: running.pss_mib()}
     if scenario.target.metric in (PSS, PSS_START):
         values[PSS_START.key] = start
-    if scenario.first_answer and running.first_answer_seconds is not None:
+    if scenario.target.metric is FIRST and running.first_answer_seconds is not None:
         values[FIRST.key] = running.first_answer_seconds * 1000
     if scenario.reload:
         values[LOST.key] = sum(result.errors.get(kind, 0) for kind in ("missing", "shed", "status", "body"))

@@ -60,7 +60,6 @@ class Scenario:
     variants: tuple[Server, ...] = ()
     service: str | None = None  # what runs beside the server: "postgres"
     reload: bool = False  # in the middle of the load the server is told to load its application again
-    first_answer: bool = False  # the time from the start to the first right answer is a figure
     files: int = 0  # descriptors that a process needs
     cpus: int = 1  # with fewer it says nothing
 

@@ -38,9 +38,19 @@ ONE = replace(
     what="p50 of one keep-alive connection that sends when it has its answer, constant answer",
     why="nothing waits for anything else: the way of one request through the server, wake-ups included",
     load=Wrk(connections=1),
+    pinned=False,
     target=Target(P50, 1.05),
     peers=(*KEEPERS, "uwsgi-socket", *FLOORS),
     short=FASTEST,
+)
+
+ONE_CPU = replace(
+    ONE,
+    name="hello-1-pinned",
+    what="the same with the whole server on one CPU",
+    why="the worst case for a server of two processes: neither can do anything while the other runs",
+    pinned=True,
+    short=(),
 )
 
 THREADS = replace(
@@ -111,4 +121,4 @@ HEADERS = replace(
     short=(),
 )
 
-SCENARIOS = (SCENARIO, ONE, THREADS, NEW, PIPELINED, JSON, HEADERS)
+SCENARIOS = (SCENARIO, ONE, ONE_CPU, THREADS, NEW, PIPELINED, JSON, HEADERS)
