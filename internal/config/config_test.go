@@ -95,6 +95,13 @@ func TestFirstFileFoundCountsAndTheOthersAreNamed(t *testing.T) {
 	}
 }
 
+func TestProjectTableThatIsNoTableIsRefused(t *testing.T) {
+	_, err := in(t, "pyproject.toml", "[tool]\nspeyside = 3\n").read("app")
+	if err == nil || !strings.Contains(err.Error(), "pyproject.toml:2: tool.speyside is a table, and was given a value") {
+		t.Error(err)
+	}
+}
+
 func TestUnknownSettingSuggestsTheOneThatIsMeant(t *testing.T) {
 	for written, want := range map[string]string{"WORKERS": "workers", "max-requests": "max_requests", "processes": "workers", "harakiri": "timeout",
 		"module": "wsgi_app", "application": "wsgi_app", "port": "bind", "client_max_body_size": "limit_request_body", "access-logfile": "accesslog",

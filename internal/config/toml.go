@@ -80,10 +80,11 @@ func mayHaveTable(text []byte, path ...string) bool {
 	if toml.Unmarshal(text, &whole) != nil {
 		return true
 	}
-	for _, key := range path {
-		inner, ok := whole[key].(map[string]any)
+	for i, key := range path {
+		value, there := whole[key]
+		inner, ok := value.(map[string]any)
 		if !ok {
-			return false
+			return there && i == len(path)-1 // what is no table will be refused
 		}
 		whole = inner
 	}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -40,7 +41,17 @@ def load(name: str, variables: Mapping[str, str]) -> object:
     try:
         return deploy.loadapp(PREFIX + quote(full), name=application or "main", global_conf=defaults)
     except (Exception, SystemExit) as error:
+        if isinstance(error, RecursionError) and _in_a_circle(error):
+            text = f"loading {name}: sections that `use` each other in a circle"
+            hint = "follow the lines `use =` from the application's section on."
+            raise Failure(_faults.IMPORT_FAILED, text, hint) from error
         raise Failure(_faults.IMPORT_FAILED, f"loading {name}: {summary(error)}", "", error) from error
+
+
+def _in_a_circle(error: RecursionError) -> bool:
+    """Tell whether it is PasteDeploy that called itself, and not the application."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return sum(frame.name == "get_context" for frame in frames) > len(frames) // 8
 
 
 def _paste_deploy(path: str) -> Any:

@@ -44,6 +44,22 @@ def test_frames_of_pastedeploy_are_not_the_users(tmp_path: Path) -> None:
     assert frames == [f'File "{tmp_path}/broken.py", line 2, in main']
 
 
+def test_sections_of_pastedeploy_that_use_each_other_are_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "shop.ini").write_text("[app:main]\nuse = other\n\n[app:other]\nuse = config:shop.ini\n")
+    ended = fails(tmp_path, "shop.ini", None)
+    assert ended.code == 3
+    assert "speyside: error: loading shop.ini: sections that `use` each other in a circle [SPY0101]" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_application_of_pastedeploy_that_recurses_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "shop.ini").write_text("[app:main]\nuse = call:broken:main\n")
+    ended = fails(tmp_path, "shop.ini", "def main(of_all, **settings):\n    return main(of_all)\n")
+    assert ended.code == 3
+    assert f'File "{tmp_path}/broken.py", line 2, in main' in ended.stderr
+    assert "RecursionError" in ended.stderr and "circle" not in ended.stderr
+
+
 def test_module_that_the_application_wants_is_named(tmp_path: Path) -> None:
     ended = fails(tmp_path, "broken", "import not_there_at_all\n")
     assert ended.code == 3
