@@ -161,6 +161,16 @@ def estimate(options: argparse.Namespace) -> tuple[int, float]:
     )
 
 
+def settled(speyside: Path, floors: Path) -> dict[str, str]:
+    """What the words of a server's command mean in every scenario."""
+    return {
+        "python": sys.executable,
+        "bin": str(Path(sys.executable).parent),
+        "speyside": str(speyside.absolute()),
+        "floors": str(floors),
+    }
+
+
 def run(
     scenario: Scenario, options: argparse.Namespace, floors: Path, progress: Progress
 ) -> tuple[list[Round], dict[str, str]]:
@@ -170,12 +180,7 @@ def run(
     absent = {server.name: reason for server in every if (reason := wrong or absence(server, options.speyside, floors))}
     takers = [server for server in every if server.name not in absent]
     progress.skip(len(absent) * options.rounds)
-    words = {
-        "python": sys.executable,
-        "bin": str(Path(sys.executable).parent),
-        "speyside": str(options.speyside.absolute()),
-        "floors": str(floors),
-    }
+    words = settled(options.speyside, floors)
     rounds: list[Round] = []
     if not takers:
         return rounds, absent
