@@ -1,0 +1,58 @@
+"""RESULTS.md: nobody has to look for what is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.results import reasons, text
+
+ABOUT = {
+    "cpu": "a CPU",
+    "cpus": [0, 1],
+    "kernel": "6.1",
+    "date": "2030-01-02",
+    "speyside": "speyside 1",
+    "commit": "abc",
+    "python": "3.11",
+    "wrk": "wrk 4",
+    "rounds": 2,
+    "seconds": 5.0,
+    "load_average_before": 0.25,
+    "versions": {"bjoern": "3.2", "pip": "23"},
+}
+
+
+def entry(name: str, ours: float, theirs: float, state: str, other_cpus: float = 0.0) -> dict[str, Any]:
+    figures = {"speyside": ours, "bjoern": theirs}
+    rounds = [
+        {"server": server, "failure": None, "values": {"cpu_us": figure}, "other_cpus": other_cpus}
+        for server, figure in figures.items()
+    ]
+    rounds.append({"server": "bjoern", "failure": "it fell", "values": {}, "other_cpus": 0.0})
+    interval = {"low": ours / theirs - 0.1, "high": ours / theirs + 0.1}
+    return {
+        "scenario": name,
+        "metric": "cpu_us",
+        "limit": 0.9,
+        "ratio": ours / theirs,
+        "target": state,
+        "interval": interval,
+        "absent": {"uwsgi": "no compiler"},
+        "rounds": rounds,
+    }
+
+
+def test_what_is_lost_by_most_stands_first_with_its_reason() -> None:
+    entries = [entry("a", 5, 10, "met"), entry("b", 11, 10, "not met", 0.5), entry("c", 20, 10, "not met")]
+    written = text({"machine": ABOUT, "scenarios": entries}, reasons("# Head\n\n## c\n\nTwo copies.\n"))
+    rows = [line for line in written.splitlines() if line.startswith("| `")]
+    assert rows == [
+        "| `c` | CPU µs/req | 20.00 | bjoern 10.00 | 2.00 × | 1.90–2.10 | not met |",
+        "| `b` | CPU µs/req | 11.00 | bjoern 10.00 | 1.10 × | 1.00–1.20, level | not met (noise: 0.50 CPU) |",
+        "| `a` | CPU µs/req | 5.00 | bjoern 10.00 | 0.50 × | 0.40–0.60 | met |",
+    ]
+    assert "- `c`: Two copies.\n- `b`: not looked into yet.\n" in written
+    assert (
+        "- `a`, CPU µs/req: speyside 5.00, bjoern 10.00; not measured: uwsgi (no compiler); bjoern: it fell" in written
+    )
+    assert "- bjoern 3.2\n" in written
