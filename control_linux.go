@@ -159,7 +159,9 @@ func (r *Server) status(ctx context.Context) control.Status {
 		lines[i] = generations[i].Load.(*load).line
 	}
 	loops := r.front.Snapshot(ctx, lines)
-	s := control.Status{Name: r.settings().ProcName, Pid: os.Getpid(), Version: settings.Version, App: r.app().WSGIApp, State: r.state(),
+	loops.Values[observe.Workers], loops.Values[observe.WorkersAddedTotal], loops.Values[observe.WorkersDismissedTotal] =
+		uint64(r.workers()), r.added.Load(), r.dismissed.Load()
+	s := control.Status{Demand: r.demanded(), Name: r.settings().ProcName, Pid: os.Getpid(), Version: settings.Version, App: r.app().WSGIApp, State: r.state(),
 		Age: time.Since(r.begun).Seconds(), Addresses: r.urls(), Metrics: loops.Values.ByName(),
 		Generations: []control.Generation{}, SilentLoops: append([]int{}, loops.Silent...)}
 	for i, g := range generations {

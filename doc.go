@@ -20,6 +20,8 @@ type Started struct {
 	Executable string   // the interpreter
 	WhyPython  string   // why this one; empty when speyside is installed in it
 	Workers    int
+	WorkersMin int    // between which and WorkersMax the number follows the demand; both 0: it does not
+	WorkersMax int
 	Reckoned   string // how so many workers came about, where nobody said how many
 	Threads    int
 	Script     bool // the application is a script that was run

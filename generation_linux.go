@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"speyside.dev/speyside/internal/arbiter"
@@ -26,6 +27,8 @@ type load struct {
 	server   *Server
 	settings *settings.Settings // that it was made with
 	number   int
+	numbers  int // of workers
+	serving  atomic.Int32
 	segment  *slot.Segment
 	line     *front.Generation
 	arbiter  *arbiter.Arbiter
@@ -34,12 +37,9 @@ type load struct {
 	retired    chan struct{} // closed when no loop has anything of the segment any more
 }
 
-// mostWorkers is to how many a server that began with workers can be scaled.
-func mostWorkers(workers int) int { return max(2*workers, 16) }
-
-// numbers is how many worker numbers a generation has: who leaves keeps its own until it is gone, beside who replaces it. A number
+// numbers is how many worker numbers a generation with room for so many workers has: who leaves keeps its own until it is gone, beside who replaces it. A number
 // without a worker costs address space alone.
-func numbers(workers int) int { return 2*mostWorkers(workers) + 8 }
+func numbers(room int) int { return 2*room + 8 }
 
 // makeLoad looks for everything anew: the interpreter and the directory may be behind symbolic links that now lead elsewhere.
 func (r *Server) makeLoad(number int) (_ generation.Load, err error) {
@@ -57,9 +57,9 @@ func (r *Server) makeLoad(number int) (_ generation.Load, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &load{server: r, settings: s, number: number, retired: make(chan struct{})}
+	l := &load{server: r, settings: s, number: number, numbers: numbers(r.room(s)), retired: make(chan struct{})}
 	perLoop := max(64, slots/r.settings().Loops/64*64)
-	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings().Loops, Ports: r.settings().Loops, Workers: numbers(r.begunWith(s)),
+	l.segment, err = slot.New(slot.Shape{Slots: perLoop * r.settings().Loops, Ports: r.settings().Loops, Workers: l.numbers,
 		Threads: r.threads(s), FrontBlocks: frontBlocks, LargeBlocks: largeBlocks, Generation: number})
 	if err != nil {
 		return nil, fault.New(fault.SegmentNotMade, "%w", err)
@@ -88,12 +88,13 @@ func switchInterval(d time.Duration) int {
 
 func (l *load) options() arbiter.Options {
 	r, s, a := l.server, l.settings, l.settings.Apps[0]
+	_, most, _ := r.bounds(s)
 	return arbiter.Options{
 		Generation: l.number, Occasion: l.occasion(), WorkersBefore: int(r.told.Swap(int32(r.workers()))),
 		Age:    func() int { return int(r.ages.Add(1)) },
 		Ending: func() bool { return r.generations.Current() == l.number }, Interrupted: r.interrupted.Load,
 		Caller: r.callerOptions(), App: a.WSGIApp, Script: r.script, Dir: a.Chdir, PasteGlobal: a.PasteGlobal, PythonPath: a.PythonPath, Env: a.RawEnv, Identity: r.identity.told(),
-		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, Reload: r.Reload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), Numbers: numbers(r.begunWith(s)), Threads: r.threads(s),
+		ScriptName: a.RootPath, Boot: r.boot, Warmup: a.Warmup, Preload: a.Preload, Reload: r.Reload, WarmupTimeout: a.WarmupTimeout, Workers: r.workers(), MostWorkers: most, Numbers: l.numbers, Threads: r.threads(s),
 		SwitchInterval: switchInterval(a.SwitchInterval),
 		TimeoutGrace:   a.TimeoutGrace,
 		InHand:         func(w int, told func([]arbiter.Request)) { l.line.InHand(w, l.requests(told)) },
@@ -101,12 +102,15 @@ func (l *load) options() arbiter.Options {
 		Limits: arbiter.Limits{Requests: a.MaxRequests, RequestsJitter: a.MaxRequestsJitter, Lifetime: a.MaxWorkerLifetime,
 			LifetimeJitter: a.MaxWorkerLifetimeJitter, Memory: a.MaxWorkerMemory, MemoryHard: a.MaxWorkerMemoryHard},
 		Served:        l.line.Served,
-		DrainPatience: s.GracefulTimeout, Spawning: l.segment.Use,
+		DrainPatience: s.GracefulTimeout, Spawning: l.segment.Use, Busy: l.segment.Busy,
 		Segment: l.segment.File(), Spool: r.spool.File(), Ports: r.ports, Sockets: l.segment.Sockets(), Reaper: r.reaper,
 		Memory: r.memory,
 		Log:    r.log, Listen: r.listenForScript, Listeners: r.listeners, Loaded: r.loaded,
-		Ready:    func(worker, _ int) { l.line.WorkerReady(worker) },
-		Counted:  func(there, serving int, ending bool) { r.generations.Counted(l.number, there, serving, ending) },
+		Ready: func(worker, _ int) { l.line.WorkerReady(worker) },
+		Counted: func(there, serving int, ending bool) {
+			l.serving.Store(int32(serving))
+			r.generations.Counted(l.number, there, serving, ending)
+		},
 		AllReady: l.ready,
 		Crashed:  l.crashed,
 		Dead:     func(w int, acknowledged func([]arbiter.Request)) { l.line.WorkerDied(w, l.requests(acknowledged)) },

@@ -123,9 +123,7 @@ func (r *Server) adopt(s *settings.Settings) {
 	}
 	r.level.Set(s.LogLevel)
 	r.configureFront(s)
-	if wanted := r.begunWith(s); wanted != r.begunWith(before) {
-		go r.ScaleBy(wanted - r.workers()) // not under the lock of who calls
-	}
+	go r.rescale() // not under the lock of who calls
 }
 
 // tell logs what the reading of the configuration noted.

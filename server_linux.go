@@ -59,12 +59,17 @@ type Server struct {
 	identity    becoming
 
 	scaled      atomic.Int32           // how many workers there should be
+	floor       atomic.Int32           // fewer than which demand does not have
+	added       atomic.Uint64          // workers, by demand
+	dismissed   atomic.Uint64          // workers, for want of it
+	rebound     chan struct{}          // has one when the bounds may be others
 	chosen      atomic.Pointer[string] // why the interpreter of the newest generation is the one
 	ages        atomic.Int32           // how many workers there have been
 	told        atomic.Int32           // how many workers the newest generation was told that there will be; 0 before the first
 	interrupted atomic.Bool            // INT, rather than TERM, has ended it
 	alone       atomic.Bool            // the application is a script that serves in its own process
 	scaling     sync.Mutex
+	reckonedBy  *settings.Settings // under scaling: those that the number is by
 
 	drainOnce sync.Once
 	drain     chan struct{}
@@ -92,6 +97,9 @@ func build(c *config.Config, reread func(context.Context) (*config.Config, error
 	r.first = c
 	r.file = c.File
 	r.scaled.Store(int32(r.begunWith(s)))
+	r.rebound, r.reckonedBy = make(chan struct{}, 1), s
+	least, _, _ := r.bounds(s)
+	r.floor.Store(int32(least))
 	// With a spare processor for each loop that waits behind the scheduler's back, and one more, the goroutines that the
 	// loops start do not wait for them.
 	runtime.GOMAXPROCS(s.Loops + 2)
@@ -162,7 +170,7 @@ func (r *Server) reckoned() string {
 // begunWith and threads are 1 for a script unless somebody asked for more: it may keep state in globals.
 func (r *Server) begunWith(s *settings.Settings) int {
 	if r.script && !s.Given("workers") {
-		return 1
+		return s.Apps[0].Bounded(1)
 	}
 	return s.Apps[0].Workers
 }
@@ -218,6 +226,7 @@ func (r *Server) Run(ctx context.Context) error {
 	go r.reaper.Run(alive)
 	r.watchService(alive)
 	r.watchSources(alive, r.app())
+	go r.followDemand(alive)
 	if r.generations.Begin() == nil {
 		go r.awaitStop(ctx, alive)
 	}
@@ -247,6 +256,9 @@ func (r *Server) Reload() { r.generations.Reload() }
 // loaded begins to accept once the application is there for the first time.
 func (r *Server) loaded(l arbiter.Loaded) {
 	r.alone.Store(l.Alone)
+	if l.Alone && r.demanded() != nil {
+		r.log.Warn("demand not followed", "settings", "workers_min, workers_max", "reason", "the script serves in its own process, which is its only worker")
+	}
 	r.mu.Lock()
 	accepting := r.accepting
 	r.accepting = true

@@ -92,6 +92,9 @@ func (r *Server) tellServing(l arbiter.Loaded) {
 	r.managed.notifier.Ready("Serving " + r.app().WSGIApp)
 	started := Started{URLs: r.urls(), App: l.Name, Config: r.file, Framework: l.Framework, Python: l.Python, Executable: l.Executable, WhyPython: *r.chosen.Load(),
 		Workers: l.Workers, Reckoned: r.reckoned(), Threads: l.Threads, Script: r.script, Took: time.Since(r.begun)}
+	if d := r.demanded(); d != nil && !l.Alone {
+		started.WorkersMin, started.WorkersMax = d.Min, d.Max
+	}
 	if r.logs.log != nil { // it is for a program, or for later
 		r.log.Info("serving", "application", started.App, "urls", strings.Join(started.URLs, " "), "workers", started.Workers, "threads", started.Threads,
 			"python", started.Python, "executable", started.Executable, "took", started.Took.Round(time.Millisecond))

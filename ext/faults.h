@@ -26,6 +26,7 @@
 #define SPY_SERVER_AMBIGUOUS "SPY0022" /* more than one server is running */
 #define SPY_SERVER_SILENT "SPY0023" /* the server does not answer */
 #define SPY_NOT_SCALED "SPY0024" /* the server cannot have that many workers */
+#define SPY_WORKER_DOES_NOT_FIT "SPY0025" /* there is no memory for one more worker */
 #define SPY_CONFIGURATION_UNREADABLE "SPY0030" /* the configuration cannot be read */
 #define SPY_CONFIGURATION_MALFORMED "SPY0031" /* the configuration is malformed */
 #define SPY_SETTING_UNKNOWN "SPY0032" /* the configuration has a setting that there is not */

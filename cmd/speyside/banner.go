@@ -48,6 +48,9 @@ func interpreter(s speyside.Started) string {
 
 func concurrency(s speyside.Started) string {
 	text := fmt.Sprintf("%d × %s", s.Workers, plural(s.Threads, "thread"))
+	if s.WorkersMax > 0 {
+		text += fmt.Sprintf(", %d to %d workers by demand", s.WorkersMin, s.WorkersMax)
+	}
 	if s.Reckoned != "" {
 		text += " (auto: " + s.Reckoned + ")"
 	}

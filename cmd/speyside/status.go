@@ -62,6 +62,7 @@ func writeStatus(w *strings.Builder, s *control.Status) {
 	if n := m["requests_waiting"]; n > 0 {
 		fmt.Fprintf(w, "  %-12s every slot is in use, and %d connections wait for one\n", "saturated", n)
 	}
+	writeDemand(w, s.Demand)
 	for _, i := range s.SilentLoops {
 		fmt.Fprintf(w, "  %-12s %d does not answer; what it has is not shown\n", "event loop", i)
 	}
@@ -69,6 +70,17 @@ func writeStatus(w *strings.Builder, s *control.Status) {
 	for i := range s.Generations {
 		writeGeneration(w, &s.Generations[i])
 	}
+}
+
+func writeDemand(w *strings.Builder, d *control.Demand) {
+	if d == nil {
+		return
+	}
+	fmt.Fprintf(w, "  %-12s %d, from %d to %d by demand", "workers", d.Workers, d.Min, d.Max)
+	if d.Floor > d.Min {
+		fmt.Fprintf(w, ", %d at least by order", d.Floor)
+	}
+	w.WriteByte('\n')
 }
 
 func writeReload(w *strings.Builder, r *control.Reload) {

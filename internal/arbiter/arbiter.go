@@ -68,6 +68,7 @@ type Options struct {
 	Warmup        []string // what each worker does before it claims
 	Preload       string   // "off": each worker loads the application; "on": the zygote does; "auto": so unless its import leaves threads and the like
 	Workers       int
+	MostWorkers   int // that there may be while the application is there, as it is told; Workers at least
 	Numbers       int // of workers that there is room for, more than Workers: who leaves keeps its own beside who comes
 	Threads       int
 	// PasteGlobal is NAME=VALUE for a PasteDeploy file.
@@ -105,6 +106,8 @@ type Options struct {
 	TimeoutGrace time.Duration
 	// InHand calls told with what a worker works on, without what is overdue; GiveUp answers it in the worker's place before.
 	InHand, GiveUp func(worker int, told func([]Request))
+	// Busy returns how many requests a worker runs: who has the least to finish is the first to leave. nil: nobody knows.
+	Busy func(worker int) int
 	// Spawning is told of the number of each worker before it is there.
 	Spawning func(worker int)
 	// Ready is told when a worker's threads claim.

@@ -33,6 +33,7 @@ type loadApplication struct {
 	Preload     string          `json:"preload"`
 	UWSGI       json.RawMessage `json:"uwsgi,omitempty"`
 	Workers     int             `json:"workers"`
+	MostWorkers int             `json:"most_workers"`
 	Threads     int             `json:"threads"`
 	// Environment is NAME=VALUE each.
 	Environment []string  `json:"environment"`

@@ -42,7 +42,8 @@ func (a *Arbiter) serving() int {
 	return n
 }
 
-// dispensable is the worker to go first: one that would be renewed, one that does not serve yet, or the one of the highest number.
+// dispensable is the worker to go first: one that would be renewed, one that does not serve yet, or the one that runs the fewest requests; of several the one of the
+// highest number.
 func (a *Arbiter) dispensable() *worker {
 	var found *worker
 	worth := func(w *worker) int {
@@ -51,6 +52,8 @@ func (a *Arbiter) dispensable() *worker {
 			return 0
 		case !w.ready:
 			return 1
+		case a.options.Busy != nil:
+			return 2 + a.options.Busy(w.number)
 		}
 		return 2
 	}

@@ -91,7 +91,7 @@ func (a *Arbiter) loadOrder() loadApplication {
 		Type: "LoadApplication", App: a.options.App, Script: a.options.Script, Chdir: a.options.Dir,
 		PasteGlobal: a.options.PasteGlobal, PythonPath: a.options.PythonPath, ScriptName: a.options.ScriptName, Generation: a.options.Generation,
 		Environment: a.options.Env, Identity: a.options.Identity, Boot: a.options.Boot,
-		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, Threads: a.options.Threads,
+		Warmup: a.options.Warmup, Preload: a.options.Preload, Workers: a.options.Workers, MostWorkers: max(a.options.Workers, a.options.MostWorkers), Threads: a.options.Threads,
 		SwitchInterval: a.options.SwitchInterval, Gunicorn: fitting(a.options.Gunicorn), UWSGI: a.options.UWSGI, Relayed: len(a.options.Relay) > 0, Capture: a.options.Capture, Occasion: a.occasion(), WorkersBefore: a.options.WorkersBefore,
 	}
 }

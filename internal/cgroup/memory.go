@@ -56,5 +56,35 @@ func (m Memory) Limit() (bytes int64, limited bool) {
 	return bytes, limited
 }
 
+// Left is how much more memory in bytes the group may have until it, or one above it, reaches its limit, which limit that is, and false when there is none. What
+// was read from files and is not in use counts as left: the kernel lets go of it first.
+func (m Memory) Left() (bytes, limit int64, limited bool) {
+	max, usage, idle := "/memory.limit_in_bytes", "/memory.usage_in_bytes", "total_inactive_file "
+	if m.group.Unified {
+		max, usage, idle = "/memory.max", "/memory.current", "inactive_file "
+	}
+	for _, dir := range m.group.Dirs {
+		most, err := strconv.ParseInt(strings.TrimSpace(Text(m.root, dir+max)), 10, 64)
+		if err != nil || most >= unlimited {
+			continue
+		}
+		used, err := strconv.ParseInt(strings.TrimSpace(Text(m.root, dir+usage)), 10, 64)
+		if err != nil {
+			continue
+		}
+		left := most - used
+		for _, line := range strings.Split(Text(m.root, dir+"/memory.stat"), "\n") {
+			if text, is := strings.CutPrefix(line, idle); is {
+				n, _ := strconv.ParseInt(text, 10, 64)
+				left += n
+			}
+		}
+		if !limited || left < bytes {
+			bytes, limit, limited = left, most, true
+		}
+	}
+	return bytes, limit, limited
+}
+
 // unlimited is more than any machine has: version 1 writes the largest number of pages for no limit.
 const unlimited = 1 << 60

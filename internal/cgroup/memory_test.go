@@ -62,3 +62,33 @@ func TestMemoryThatNobodyCountsIsNotFound(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryThatIsLeftIsThatOfTheTightestGroup(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		left, limit int64
+		limited     bool
+		root        fstest.MapFS
+	}{
+		{"v2, its own limit", 1000 - 700 + 50, 1000, true, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/a\n",
+			"sys/fs/cgroup/a/memory.events", events, "sys/fs/cgroup/a/memory.max", "1000\n", "sys/fs/cgroup/a/memory.current", "700\n",
+			"sys/fs/cgroup/a/memory.stat", "anon 600\ninactive_file 50\nactive_file 30\n")},
+		{"v2, others of the group above have it all", -100, 5000, true, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/a/b\n",
+			"sys/fs/cgroup/a/b/memory.events", events, "sys/fs/cgroup/a/b/memory.max", "1000\n", "sys/fs/cgroup/a/b/memory.current", "700\n",
+			"sys/fs/cgroup/a/memory.max", "5000\n", "sys/fs/cgroup/a/memory.current", "5100\n")},
+		{"v2 without a limit", 0, 0, false, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/a\n",
+			"sys/fs/cgroup/a/memory.events", events, "sys/fs/cgroup/a/memory.max", "max\n", "sys/fs/cgroup/a/memory.current", "700\n")},
+		{"v2 without a count", 0, 0, false, tree("proc/self/mountinfo", mountV2, "proc/self/cgroup", "0::/a\n",
+			"sys/fs/cgroup/a/memory.events", events, "sys/fs/cgroup/a/memory.max", "1000\n")},
+		{"v1", 1000 - 700 + 60, 1000, true, tree("proc/self/mountinfo", mountV1, "proc/self/cgroup", "4:memory:/a\n0::/\n",
+			"sys/fs/cgroup/memory/a/memory.oom_control", "oom_kill 0\n", "sys/fs/cgroup/memory/a/memory.limit_in_bytes", "1000\n",
+			"sys/fs/cgroup/memory/a/memory.usage_in_bytes", "700\n", "sys/fs/cgroup/memory/a/memory.stat", "inactive_file 1\ntotal_inactive_file 60\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n", "sys/fs/cgroup/memory/memory.usage_in_bytes", "70000\n")},
+	} {
+		m, found := FindMemory(c.root)
+		left, limit, limited := m.Left()
+		if !found || left != c.left || limit != c.limit || limited != c.limited {
+			t.Errorf("%s: %d of %d left, %v; want %d of %d, %v", c.name, left, limit, limited, c.left, c.limit, c.limited)
+		}
+	}
+}

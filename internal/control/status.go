@@ -11,6 +11,7 @@ type Status struct {
 	Addresses   []string          `json:"addresses"`
 	Generations []Generation      `json:"generations"`
 	Metrics     map[string]uint64 `json:"metrics"`      // docs/metrics.md
+	Demand      *Demand           `json:"demand"`       // null where the number of workers does not follow it
 	LastReload  *Reload           `json:"last_reload"`  // null before the first
 	SilentLoops []int             `json:"silent_loops"` // event loops that did not answer in time
 }
@@ -21,6 +22,14 @@ const (
 	StateServing  = "serving"
 	StateDraining = "draining"
 )
+
+// Demand is between which bounds the number of workers follows it.
+type Demand struct {
+	Workers int `json:"workers"` // that there should be now
+	Min     int `json:"min"`     // workers_min, or workers where that is not set
+	Floor   int `json:"floor"`   // fewer than which there are not: min, or what was ordered since
+	Max     int `json:"max"`     // workers_max, or workers where that is not set
+}
 
 // Generation is one load of the application.
 type Generation struct {

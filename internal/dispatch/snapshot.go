@@ -57,6 +57,31 @@ func (p *Port) Exchanges(each func(*Exchange)) {
 	}
 }
 
+// Pressure is how much there is to do for the workers.
+type Pressure struct {
+	Busy   int           // threads that have a request
+	Free   bool          // a thread sleeps
+	Waited time.Duration // how long the oldest request has waited that no thread has begun; 0: none waits
+}
+
+// Pressure returns it, as far as this port knows.
+func (p *Port) Pressure() Pressure {
+	q := Pressure{Free: p.queue.AnyAsleep()}
+	p.Exchanges(func(e *Exchange) {
+		switch {
+		case e.done:
+		case p.segment.State(e.slot).Kind() == wire.StateFilled:
+			q.Waited = max(q.Waited, e.Age())
+		default:
+			q.Busy++
+		}
+	})
+	if len(p.waiting) > 0 {
+		q.Waited = max(q.Waited, time.Duration(p.loop.Clock.Nanos-p.waiting[0].since))
+	}
+	return q
+}
+
 // Age is how long ago the request was put in line.
 func (e *Exchange) Age() time.Duration { return time.Duration(e.port.loop.Clock.Nanos - e.queued) }
 

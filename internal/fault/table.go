@@ -243,7 +243,16 @@ var (
 		Text: "the server cannot have that many workers",
 		Hint: "start it with more --workers: there is room for twice as many as it began with, and for 16 at least.",
 		About: "`speyside scale`, TTIN and TTOU change how many workers there are, from 1 to twice the number at the start, or 16 if that is " +
-			"more. The shared memory is laid out for as many. Nothing has changed.",
+			"more. The shared memory is laid out for as many. Where the number follows the demand it is from `workers_min` to `workers_max`. Nothing has changed.",
+	})
+	// WorkerDoesNotFit: requests wait, and there is no memory for one more worker.
+	WorkerDoesNotFit = declare(Fault{
+		Code: "SPY0025", Name: "WorkerDoesNotFit", Whose: Operator, Warning: true,
+		Text: "there is no memory for one more worker",
+		Hint: "give it more memory, or lower workers_max; `speyside status` shows what workers have.",
+		About: "Requests wait, there are fewer workers than `workers_max`, and a further one would not fit: it is reckoned with as much memory as the largest that " +
+			"there is (PSS). The log says how much is left, and of what: `workers_memory`, the control group, or the machine. It is looked at again every five " +
+			"seconds, and told again only after one has fitted.",
 	})
 	// ServerSilent: a server does not answer a command.
 	ServerSilent = declare(Fault{

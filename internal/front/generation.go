@@ -109,6 +109,21 @@ func (g *Generation) Served(told func([]uint64)) {
 	}, func() { told(all) })
 }
 
+// Pressure calls told with how much there is to do for the generation's workers. Loops that have let go of it have nothing.
+func (g *Generation) Pressure(told func(dispatch.Pressure)) {
+	var mu sync.Mutex
+	var all dispatch.Pressure
+	g.onEachLane(func(l *lane, p *dispatch.Port) {
+		if !slices.Contains(l.ports, p) {
+			return
+		}
+		q := p.Pressure()
+		mu.Lock()
+		defer mu.Unlock()
+		all.Busy, all.Free, all.Waited = all.Busy+q.Busy, all.Free || q.Free, max(all.Waited, q.Waited)
+	}, func() { told(all) })
+}
+
 // GiveUp answers what worker w works on in its place, and calls told with it.
 func (g *Generation) GiveUp(w int, told func([]dispatch.InHand)) {
 	g.gather(func(p *dispatch.Port, all []dispatch.InHand) []dispatch.InHand { return p.GiveUp(w, all) }, told)

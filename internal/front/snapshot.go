@@ -145,6 +145,7 @@ func (l *lane) snapshot(number int, generations []*Generation) laneSnapshot {
 		})
 	}
 	if l.port != nil {
+		v[observe.QueueWait] = uint64(l.port.Pressure().Waited.Milliseconds())
 		v[observe.SlotsFree], v[observe.RequestsWaiting] = uint64(l.port.Free()), uint64(l.port.Waiting())
 	}
 	return s

@@ -18,6 +18,8 @@ const (
 	Replies504Total
 	RepliesCutTotal
 	AccessLinesLostTotal
+	WorkersAddedTotal
+	WorkersDismissedTotal
 	Connections
 	ConnectionsIdle
 	RequestsWaiting
@@ -27,13 +29,15 @@ const (
 	RequestsLeft
 	RequestsOverdue
 	SlotsFree
+	Workers
+	QueueWait
 	metricCount
 )
 
 // Kind says how the values of a metric go together.
 type Kind string
 
-// The kinds. Those of all loops are added up, whichever it is.
+// The kinds. Those of all loops are added up, whichever it is, but for QueueWait.
 const (
 	Counter Kind = "counter" // since the start; it never falls
 	Gauge   Kind = "gauge"   // now
@@ -64,17 +68,21 @@ var descriptions = [metricCount]Description{
 	RepliesCutTotal: {"replies_cut_total", Counter, "replies", "Replies that had begun and were not completed; the client could see that."},
 	AccessLinesLostTotal: {"access_lines_lost_total", Counter, "lines",
 		"Lines of the access log that were not written: they came faster than they could be, or the file took no more."},
-	Connections:     {"connections", Gauge, "connections", "Connections of clients that are open."},
-	ConnectionsIdle: {"connections_idle", Gauge, "connections", "Connections that are between two requests."},
-	RequestsWaiting: {"requests_waiting", Gauge, "connections", "Connections that wait for a slot: all are in use."},
-	RequestsQueued:  {"requests_queued", Gauge, "requests", "Requests in line that no worker has begun."},
-	RequestsRunning: {"requests_running", Gauge, "requests", "Requests that the application is working on, or streams a reply to."},
-	RequestsSending: {"requests_sending", Gauge, "requests", "Requests whose reply is complete and not taken by the client yet."},
+	WorkersAddedTotal:     {"workers_added_total", Counter, "workers", "Workers that were added because requests waited, where workers_min or workers_max is set."},
+	WorkersDismissedTotal: {"workers_dismissed_total", Counter, "workers", "Workers that were dismissed after workers_calm, where workers_min or workers_max is set."},
+	Connections:           {"connections", Gauge, "connections", "Connections of clients that are open."},
+	ConnectionsIdle:       {"connections_idle", Gauge, "connections", "Connections that are between two requests."},
+	RequestsWaiting:       {"requests_waiting", Gauge, "connections", "Connections that wait for a slot: all are in use."},
+	RequestsQueued:        {"requests_queued", Gauge, "requests", "Requests in line that no worker has begun."},
+	RequestsRunning:       {"requests_running", Gauge, "requests", "Requests that the application is working on, or streams a reply to."},
+	RequestsSending:       {"requests_sending", Gauge, "requests", "Requests whose reply is complete and not taken by the client yet."},
 	RequestsLeft: {"requests_left", Gauge, "requests",
 		"Requests whose client has left while the application was working on them, and that it has not given back yet."},
 	RequestsOverdue: {"requests_overdue", Gauge, "requests",
 		"Requests that were answered with 504 and that the application has not given back yet."},
 	SlotsFree: {"slots_free", Gauge, "slots", "Requests that could be taken in addition."},
+	Workers:   {"workers", Gauge, "workers", "Workers that there should be, of one generation: the number that settings, orders and demand have made."},
+	QueueWait: {"queue_wait_ms", Gauge, "milliseconds", "How long the oldest request in line has waited that no worker has begun; of all event loops the longest."},
 }
 
 // Metrics returns the table.
@@ -85,9 +93,11 @@ type Values [metricCount]uint64
 
 // Add adds the values of another loop.
 func (v *Values) Add(other *Values) {
+	longest := max(v[QueueWait], other[QueueWait])
 	for i := range v {
 		v[i] += other[i]
 	}
+	v[QueueWait] = longest
 }
 
 // ByName returns the values under the names of the table.

@@ -52,6 +52,15 @@ func Glance(pid int) (Process, error) {
 	return p, nil
 }
 
+// Available is how much memory in bytes the machine could give to processes without swapping; 0 is not known.
+func Available() int64 {
+	meminfo, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	return sizeOf(meminfo, "MemAvailable:")
+}
+
 // parseStat reads /proc/PID/stat: Age is the time of the start, since the machine's.
 func parseStat(stat []byte, pageSize int) (Process, error) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:]) // the name before may have spaces

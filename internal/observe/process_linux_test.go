@@ -30,3 +30,9 @@ func TestNameOfAProcessDoesNotMoveItsFields(t *testing.T) {
 		}
 	}
 }
+
+func TestMachineHasSomeMemoryLeft(t *testing.T) {
+	if n := Available(); n < 1<<20 || n > 1<<50 {
+		t.Errorf("%d bytes", n)
+	}
+}

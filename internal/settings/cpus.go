@@ -8,8 +8,8 @@ import (
 	"speyside.dev/speyside/internal/cgroup"
 )
 
-// workerMemory is what a worker is reckoned with where the cgroup limits memory: a Django application of some size.
-const workerMemory = 128 << 20
+// WorkerMemory is what a worker is reckoned with where the cgroup limits memory: a Django application of some size.
+const WorkerMemory = 128 << 20
 
 // machine is what `auto` reckons with.
 type machine struct {
@@ -45,8 +45,8 @@ func (m machine) workers() (n int, how string) {
 	if m.granted < float64(m.have) {
 		how = fmt.Sprintf("%.1f CPUs of cgroup quota", m.granted)
 	}
-	if room := max(1, int(m.memory/workerMemory)); m.memory > 0 && room < n {
-		return room, fmt.Sprintf("%s, but %d MB of cgroup memory at %d MB each", how, m.memory>>20, workerMemory>>20)
+	if room := max(1, int(m.memory/WorkerMemory)); m.memory > 0 && room < n {
+		return room, fmt.Sprintf("%s, but %d MB of cgroup memory at %d MB each", how, m.memory>>20, WorkerMemory>>20)
 	}
 	return n, how
 }

@@ -75,7 +75,17 @@ func (r resolver) resolve() (*Settings, error) {
 	if err != nil {
 		return nil, fault.New(fault.SettingInvalid, "finding the current directory: %w", err)
 	}
+	if err := app.boundWorkers(s, r.chosen("workers")); err != nil {
+		return nil, err
+	}
 	return s, s.finish(dir)
+}
+
+// chosen reports that somebody has given the setting a value, rather than another server's defaults, and not `auto`.
+func (r resolver) chosen(name string) bool {
+	setting, _ := Named(name)
+	given, early := r.lookUp(&setting)
+	return early <= 2+len(r.Files) && !slices.Contains(given.Texts, "auto")
 }
 
 // Find returns what counts for the setting of that name.

@@ -91,8 +91,13 @@ type App struct {
 	Python      string   // absolute or a name to look up in PATH; empty: to be found
 	Venv        string   // absolute; empty: to be found
 
-	Workers int
+	Workers int // with WorkersMin or WorkersMax at the start, else always
 	Threads int
+
+	WorkersMin, WorkersMax int           // between which the number follows the demand; 0: Workers
+	WorkersCalm            time.Duration // before one leaves
+	WorkersMemory          int64         // of all together, in bytes; 0: no limit
+
 	// SwitchInterval is how long Python lets a thread run while another one wants to; 0: as Python has it, AutoSwitchInterval: as it
 	// is needed.
 	SwitchInterval time.Duration

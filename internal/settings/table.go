@@ -277,6 +277,36 @@ var table = []Setting{
 		own: func(a *App) any { return &a.Workers },
 	},
 	{
+		Name: "workers_min", Example: `2`, Meta: "INT", Type: Int, Default: "0", DefaultText: "0: as many as workers", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: between(0, 1024),
+		Doc: "Fewest workers there are when little is to do. From 1 to 1024; 0 is as many as `workers`. With it, or with `workers_max`, the number of workers " +
+			"follows the demand, and `workers` is how many there are at the start: one more comes when a request has waited for 0.1 seconds and no thread is free, one " +
+			"leaves after `workers_calm`. lifecycle.md has the arithmetic. `workers = auto` is brought within the bounds; a number outside of them is refused.",
+		own: func(a *App) any { return &a.WorkersMin },
+	},
+	{
+		Name: "workers_max", Example: `8`, Meta: "INT", Type: Int, Default: "0", DefaultText: "0: as many as workers", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: between(0, 1024),
+		Doc: "Most workers there are when much is to do. From 1 to 1024; 0 is as many as `workers`. See `workers_min`. A worker for which there is no " +
+			"memory is not started; the log says so, with the figures. During a reload there may be more: see `reload_overlap`. Less than `workers_min` is refused.",
+		own: func(a *App) any { return &a.WorkersMax },
+	},
+	{
+		Name: "workers_calm", Example: `"1m"`, Meta: "TIME", Type: Duration, Default: "30s", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: aCalm,
+		Doc: "How long fewer workers would have done before one leaves. Seconds, or a duration such as 1m30s, from 0.1 to 24h. It has a meaning with `workers_min` and " +
+			"`workers_max` only. A worker that has to come back within this time stays for twice as long the next time, up to 16 times.",
+		own: func(a *App) any { return &a.WorkersCalm },
+	},
+	{
+		Name: "workers_memory", Example: `"2GB"`, Meta: "SIZE", Type: Size, Default: "0", DefaultText: "0: what the cgroup and the machine have", Section: SectionWorkers, Since: "0.1",
+		Reloadable: true, Check: aMemoryLimit,
+		Doc: "Memory beyond which demand brings no further worker. In bytes or with a unit, such as 2GB, at least 1MB; 0 is no limit but those of the cgroup and the " +
+			"machine, which count in any case. It is what the zygotes and workers of the server have together, each its part of what they share (the sum of the PSS in " +
+			"`speyside status`). It has a meaning with `workers_max` only, and ends no worker: `max_worker_memory` does.",
+		own: func(a *App) any { return &a.WorkersMemory },
+	},
+	{
 		Name: "threads", Meta: "INT", Type: Int, Default: "4", DefaultText: "4; 1 for a script", Section: SectionWorkers, Since: "0.1",
 		Reloadable: true, Gunicorn: "threads", Check: between(1, 1024),
 		Doc: "Threads of each worker that run requests. From 1 to 1024. With 1 the application runs on the worker's main thread, on " +

@@ -82,6 +82,12 @@ var aSpan = Check{Says: "seconds or a duration such as 12h, from 0 to 8760h", OK
 	return d >= 0 && d <= 365*24*time.Hour
 }}
 
+// aCalm is long enough to be looked at.
+var aCalm = Check{Says: "seconds or a duration such as 1m30s, from 0.1 to 24h", OK: func(value any) bool {
+	d := value.(time.Duration)
+	return d >= 100*time.Millisecond && d <= 24*time.Hour
+}}
+
 // aMemoryLimit refuses a number that is meant in MB: no Python is as small as that.
 var aMemoryLimit = Check{Says: "0 or a size such as 300MB or 2GB, from 1MB to 1048576GB", OK: func(value any) bool {
 	n := value.(int64)

@@ -229,6 +229,9 @@ func (s *Segment) sleepWords(w int) []uint32 {
 	return table[uint32](s, from, s.Threads)
 }
 
+// Busy is how many requests worker w runs, by its own word.
+func (s *Segment) Busy(w int) int { return int(atomic.LoadUint32(&s.worker(w).Busy)) }
+
 // ClearWorker forgets what a reaped worker left: its sleep words, its counters and the blocks it had taken. Every loop
 // must have let go of that worker's pieces before.
 func (s *Segment) ClearWorker(w int) {

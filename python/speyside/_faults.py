@@ -75,6 +75,9 @@ SERVER_SILENT: Final = "SPY0023"
 # The server cannot have that many workers.
 NOT_SCALED: Final = "SPY0024"
 
+# There is no memory for one more worker.
+WORKER_DOES_NOT_FIT: Final = "SPY0025"
+
 # The configuration cannot be read.
 CONFIGURATION_UNREADABLE: Final = "SPY0030"
 

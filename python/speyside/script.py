@@ -84,7 +84,7 @@ class Script:
         with self._idle:
             self._serving += 1
         try:
-            if limit or load.workers * load.threads == 1:
+            if limit or load.most_workers * load.threads == 1:
                 self._serve_here(application, extra, limit)
             else:
                 self._serve_in_workers(application, extra)

@@ -35,7 +35,8 @@ class Load(NamedTuple):
     paste_global: list[str]  # NAME=VALUE for a PasteDeploy file
     pythonpath: list[str]
     script_name: str
-    workers: int
+    workers: int  # at first
+    most_workers: int  # that there may be later
     threads: int
     boot: str
     warmup: list[str]
@@ -188,7 +189,7 @@ class Zygote:
             for watch in self._children:
                 os.close(watch)
             stacks.install(order.descriptors[1])
-            base = self._configure(order, self.load.threads, self.load.workers, extra)
+            base = self._configure(order, self.load.threads, self.load.most_workers, extra)
             member = self.master.member(facade) if self.master is not None and facade is not None else None
             start = worker.Start(number, self.load.threads, self.load.warmup, base, member, self.uwsgi)
             channel = Channel(order.descriptors[0])
@@ -271,7 +272,7 @@ def run(channel: Channel, order: Order, configuration: Configuration | None) -> 
         return script.Script(zygote).run()
     master = zygote.master = _master(load, configuration)
     loader.prepare_path(load.pythonpath, load.chdir)
-    support = zygote.uwsgi = uwsgi.begin(order.fields.get("uwsgi"), order.descriptors[1], load.workers, load.threads)
+    support = zygote.uwsgi = uwsgi.begin(order.fields.get("uwsgi"), order.descriptors[1], load.most_workers, load.threads)
     if support is not None:
         support.prepare()
     if master is not None:
@@ -306,6 +307,7 @@ def _load(order: Order) -> Load:
         order.texts("pythonpath"),
         order.text("script_name"),
         max(1, order.number("workers")),
+        max(1, order.number("most_workers")),
         max(1, order.number("threads")),
         order.text("boot"),
         order.texts("warmup"),

@@ -95,8 +95,6 @@ SHAPES = {
         """,
         f" true {len(os.sched_getaffinity(0)) + 1} 1 {{directory}}",
         listed=(
-            "cheaper",
-            "cheaper-initial",
             "cheaper-step",
             "cheaper-algo",
         ),

@@ -13,7 +13,7 @@ const module = "speyside.dev/speyside"
 
 // ladder says on which rung a room of internal/ stands. A room imports lower rungs only.
 var ladder = map[string]int{
-	"wire": 0, "fault": 0, "authority": 0, "cgroup": 0, "interpreter": 0, "identity": 0, "accesslog": 0,
+	"wire": 0, "fault": 0, "authority": 0, "cgroup": 0, "interpreter": 0, "identity": 0, "accesslog": 0, "demand": 0,
 	"settings": 1, "slot": 1, "loop": 1, "listen": 1, "spool": 1, "observe": 1, "proxy": 1, "watch": 1,
 	"dispatch": 2, "arbiter": 2, "http1": 2, "generation": 2, "service": 2,
 	"front": 3, "control": 3,

@@ -19,6 +19,7 @@ func (m *mapping) finish() {
 	m.finishOwner()
 	m.finishMask()
 	m.finishLogs()
+	m.finishCheaper()
 	if m.green.Name != "" {
 		m.finishGreen()
 	}
@@ -194,6 +195,51 @@ func (m *mapping) finishGreen() {
 	}
 	m.set("threads", m.green, strconv.FormatInt(max(1, min(n, mostGreen)), 10))
 	m.note(m.green, "requests run on threads, and nothing is monkey-patched; --threads says how many, the front keeps slow clients away from them")
+}
+
+// finishCheaper: with cheaper, processes is the most that there are.
+func (m *mapping) finishCheaper() {
+	least, ok := int64(0), true
+	if m.cheaper.Name != "" && !off(m.cheaper) {
+		least, ok = m.number(m.cheaper)
+	}
+	if !ok || least == 0 {
+		for _, o := range []Option{m.initial, m.algorithm} {
+			if o.Name != "" {
+				m.note(o, "without cheaper all workers run")
+			}
+		}
+		return
+	}
+	begin, most := m.begun(least), m.given["workers"]
+	if most.Texts == nil {
+		most = settings.Given{Texts: []string{"1"}, Source: "uWSGI's default for processes"}
+	}
+	m.given["workers"] = begin
+	if m.algorithm.Value == "manual" {
+		m.note(m.algorithm, "the number of workers stays what it is at the start: speyside scale, TTIN and TTOU change it")
+		return
+	}
+	m.set("workers_min", m.cheaper, strconv.FormatInt(least, 10))
+	m.given["workers_max"] = most
+	if m.algorithm.Name != "" {
+		m.note(m.algorithm, "there is one algorithm: one more worker comes when a request has waited for 0.1 seconds and no thread is free, one leaves after workers_calm")
+	}
+}
+
+// begun is how many workers there are at the start. As in uWSGI fewer than cheaper are none.
+func (m *mapping) begun(least int64) settings.Given {
+	o, n := m.cheaper, least
+	if m.initial.Name != "" {
+		switch initial, ok := m.number(m.initial); {
+		case !ok:
+		case initial < least:
+			m.note(m.initial, "it is less than cheaper, which counts")
+		default:
+			o, n = m.initial, initial
+		}
+	}
+	return settings.Given{Texts: []string{strconv.FormatInt(n, 10)}, Source: source(o)}
 }
 
 func (m *mapping) keepalive(o Option) {

@@ -70,6 +70,9 @@ type mapping struct {
 	mode      Option // of sockets
 	mask      Option
 	green     Option
+	cheaper   Option   // the fewest workers
+	initial   Option   // with cheaper: at the start
+	algorithm Option   // by which there are more of them
 	quiet     bool     // no line for each request
 	only      []string // which have one in spite of that
 	onlyFrom  Option   // the last that says so

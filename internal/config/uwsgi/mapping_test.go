@@ -33,43 +33,51 @@ func told(c *Config) string {
 
 func TestOptionsBecomeSettings(t *testing.T) {
 	for text, want := range map[string]string{
-		"module = shop.wsgi":                          "wsgi_app=shop.wsgi:application",
-		"module = shop.wsgi\ncallable = app":          "wsgi_app=shop.wsgi:app",
-		"callable = app\nwsgi-file = /srv/shop.py":    "wsgi_app=/srv/shop.py:app",
-		"wsgi = shop:create()":                        "wsgi_app=shop:create()",
-		"mount = /shop=shop:app":                      "root_path=/shop wsgi_app=shop:app",
-		"mount = /=shop.py\ncallable=app":             "wsgi_app=shop.py:app",
-		"workers = 2\nprocesses = 4":                  "workers=4",
-		"threads = 0":                                 "threads=1",
-		"processes = %(%k * 2)":                       "workers=4",
-		"http = :80":                                  "bind=:80",
-		"http-socket = *:80":                          "bind=:80",
-		"http-socket = [::1]:80\nhttp = /run/a.sock":  "bind=[::1]:80|unix:/run/a.sock",
-		"http-socket = fd://3":                        "bind=fd://3",
-		"protocol = http\nsocket = 127.0.0.1:80":      "bind=127.0.0.1:80",
-		"chmod-socket":                                "umask=0o111",
-		"chmod-socket = 660\numask = 022":             "umask=0o117",
-		"umask = 027":                                 "umask=0o027",
-		"harakiri = 20\nreload-mercy = 8":             "graceful_timeout=8 timeout=20",
-		"reload-on-rss = 300\nevil-reload-on-rss=400": "max_worker_memory=300MB max_worker_memory_hard=400MB",
-		"max-requests = 1000\nmax-requests-delta=50":  "max_requests=1000 max_requests_jitter=50",
-		"lazy-apps = true":                            "preload=off",
-		"lazy-apps = false":                           "preload=on",
-		"post-buffering = 1":                          "",
-		"post-buffering = 65536":                      "spool_threshold=65536",
-		"post-buffering = 8388608":                    "spool_threshold=1048576",
-		"buffer-size = 32768":                         "limit_request_field_size=32768 limit_request_line=32768",
-		"limit-post = 10485760":                       "limit_request_body=10485760",
-		"http-keepalive = 1":                          "",
-		"http-keepalive = 30":                         "keepalive=30",
-		"http-timeout = 90\nhttp-headers-timeout=9":   "body_timeout=90 header_timeout=9 send_timeout=90",
-		"gevent = 100":                                "threads=16",
-		"gevent = 100\nthreads = 4":                   "threads=4",
-		"listen = 1024":                               "backlog=1024",
-		"venv = /srv/venv":                            "venv=/srv/venv",
-		"pp = a\npythonpath = b":                      "pythonpath=a|b",
-		"procname = shop\npidfile = /run/shop.pid":    "pidfile=/run/shop.pid proc_name=shop",
-		"touch-reload = a\ntouch-chain-reload = /b":   "touch_reload=a|/b",
+		"module = shop.wsgi":                                  "wsgi_app=shop.wsgi:application",
+		"module = shop.wsgi\ncallable = app":                  "wsgi_app=shop.wsgi:app",
+		"callable = app\nwsgi-file = /srv/shop.py":            "wsgi_app=/srv/shop.py:app",
+		"wsgi = shop:create()":                                "wsgi_app=shop:create()",
+		"mount = /shop=shop:app":                              "root_path=/shop wsgi_app=shop:app",
+		"mount = /=shop.py\ncallable=app":                     "wsgi_app=shop.py:app",
+		"workers = 2\nprocesses = 4":                          "workers=4",
+		"threads = 0":                                         "threads=1",
+		"processes = %(%k * 2)":                               "workers=4",
+		"http = :80":                                          "bind=:80",
+		"http-socket = *:80":                                  "bind=:80",
+		"http-socket = [::1]:80\nhttp = /run/a.sock":          "bind=[::1]:80|unix:/run/a.sock",
+		"http-socket = fd://3":                                "bind=fd://3",
+		"protocol = http\nsocket = 127.0.0.1:80":              "bind=127.0.0.1:80",
+		"chmod-socket":                                        "umask=0o111",
+		"chmod-socket = 660\numask = 022":                     "umask=0o117",
+		"umask = 027":                                         "umask=0o027",
+		"harakiri = 20\nreload-mercy = 8":                     "graceful_timeout=8 timeout=20",
+		"reload-on-rss = 300\nevil-reload-on-rss=400":         "max_worker_memory=300MB max_worker_memory_hard=400MB",
+		"cheaper = 2\nprocesses = 8":                          "workers=2 workers_max=8 workers_min=2",
+		"processes = 8\ncheaper = 2\ncheaper-initial = 5":     "workers=5 workers_max=8 workers_min=2",
+		"processes = 8\ncheaper = 2\ncheaper-initial = 1":     "workers=2 workers_max=8 workers_min=2",
+		"processes = 8\ncheaper-initial = 2":                  "workers=8",
+		"processes = 8\ncheaper = 2\ncheaper-algo = manual":   "workers=2",
+		"processes = 8\ncheaper = 0\ncheaper-algo = busyness": "workers=8",
+		"cheaper = 1":                                         "workers=1 workers_max=1 workers_min=1",
+		"cheaper-rss-limit-soft = 134217728":                  "workers_memory=134217728",
+		"max-requests = 1000\nmax-requests-delta=50":          "max_requests=1000 max_requests_jitter=50",
+		"lazy-apps = true":                                    "preload=off",
+		"lazy-apps = false":                                   "preload=on",
+		"post-buffering = 1":                                  "",
+		"post-buffering = 65536":                              "spool_threshold=65536",
+		"post-buffering = 8388608":                            "spool_threshold=1048576",
+		"buffer-size = 32768":                                 "limit_request_field_size=32768 limit_request_line=32768",
+		"limit-post = 10485760":                               "limit_request_body=10485760",
+		"http-keepalive = 1":                                  "",
+		"http-keepalive = 30":                                 "keepalive=30",
+		"http-timeout = 90\nhttp-headers-timeout=9":           "body_timeout=90 header_timeout=9 send_timeout=90",
+		"gevent = 100":                                        "threads=16",
+		"gevent = 100\nthreads = 4":                           "threads=4",
+		"listen = 1024":                                       "backlog=1024",
+		"venv = /srv/venv":                                    "venv=/srv/venv",
+		"pp = a\npythonpath = b":                              "pythonpath=a|b",
+		"procname = shop\npidfile = /run/shop.pid":            "pidfile=/run/shop.pid proc_name=shop",
+		"touch-reload = a\ntouch-chain-reload = /b":           "touch_reload=a|/b",
 		"uid = www-data\ngid = www-data\nchown-socket = www-data:www-data": "group=www-data user=www-data",
 		"immediate-uid = www-data\nchown-socket = www-data":                "user=www-data",
 		"env = A=b\nenv = C=d":          "raw_env=A=b|C=d",
@@ -98,6 +106,34 @@ func TestOptionsBecomeSettings(t *testing.T) {
 				t.Errorf("it is no setting's value: %v", err)
 			}
 		})
+	}
+}
+
+func TestNothingOfCheaperIsSilent(t *testing.T) {
+	c, err := mapped(t, "[uwsgi]\nprocesses = 4\ncheaper = 2\ncheaper-initial = 1\ncheaper-step = 2\ncheaper-algo = busyness\ncheaper-overload = 3\n"+
+		"cheaper-busyness-max = 70\ncheaper-busyness-backlog-alert = 33\ncheaper-rss-limit-hard = 1000000000\ncheap = true\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var noted []string
+	for _, n := range c.Notes {
+		noted = append(noted, n.Option.Name)
+	}
+	want := "cheaper-step cheaper-overload cheaper-busyness-max cheaper-busyness-backlog-alert cheaper-rss-limit-hard cheap cheaper-initial cheaper-algo"
+	if got := strings.Join(noted, " "); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestMoreCheaperWorkersThanProcessesAreRefusedWithBothLines(t *testing.T) {
+	c, err := mapped(t, "[uwsgi]\nprocesses = 4\ncheaper = 5\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = settings.Resolve(settings.Sources{Files: []settings.Layer{c.Given}, Defaults: c.Defaults,
+		Flags: settings.Layer{"wsgi_app": {Texts: []string{"a"}, Source: "-"}}})
+	if err == nil || err.Error() != "setting workers_max is 4 (from app.ini:2, processes): it must be at least workers_min, which is 5 (from app.ini:3, cheaper)" {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -60,7 +60,7 @@ func ignoredRows() []Row {
 		says("it is of another protocol", "http-modifier1 http-modifier2 http-socket-modifier1 http-socket-modifier2 fastcgi-modifier1 fastcgi-modifier2 scgi-modifier1 scgi-modifier2 raw-modifier1 raw-modifier2 max-vars"),
 		says("the front is no process of its own for it", "http-processes http-workers http-events http-buffer-size http-gracetime http-cheap http-quiet http-harakiri http-connect-timeout http-to http-use-socket http-websockets"),
 		says("there are no metrics of uWSGI's in `stats`", "stats-no-metrics metrics-no-cores"),
-		says("nothing to do with serving", "show-config print iprint print-sym print-symbol exit dump-options post-buffering-bufsize upload-progress reaper close-on-exec close-on-exec2 tcp-nodelay max-fd"),
+		says("nothing to do with serving", "cheaper-list cheaper-algo-list cheaper-algos-list show-config print iprint print-sym print-symbol exit dump-options post-buffering-bufsize upload-progress reaper close-on-exec close-on-exec2 tcp-nodelay max-fd"),
 	}
 }
 
@@ -68,7 +68,11 @@ func listedRows() []Row {
 	says := func(says, all string) Row { return Row{Names: names(all), Treatment: Listed, Says: says} }
 	return []Row{
 		says("`speyside status --json` and the health checks tell that", "stats-push* enable-metrics metric* carbon* nagios snmp* rrdtool*"),
-		says("all `workers` run; `speyside scale` and TTIN, TTOU change their number", "cheaper* cheap idle die-on-idle"),
+		says("`speyside status --json` and the health checks tell that", "stats stats-http stats-server stats-min stats-minified stats-no-cores stats-no-metrics stats-push* enable-metrics metric* carbon* nagios snmp* rrdtool*"),
+		says("one worker at a time comes, when the one before is ready: up to four in a second", "cheaper-step"),
+		says("one more worker comes when a request has waited for 0.1 seconds and no thread is free; `workers_calm` says when one leaves", "cheaper-overload cheaper-busyness-*"),
+		says("`max_worker_memory` recycles a worker that is too large; `workers_memory` only keeps further ones from coming", "cheaper-rss-limit-hard"),
+		says("with `cheaper` the number of workers follows the demand, and one stays", "cheaper* cheap idle die-on-idle"),
 		says("`speyside reload`, for instance after the copy: inotifywait or the deployment calls it", "touch-mules-reload touch-spoolers-reload touch-exec touch-signal touch-logrotate touch-logreopen fs-reload fs-brutal-reload fs-signal propagate-touch py-autoreload-ignore py-auto-reload-ignore"),
 		says("`speyside reload`, `speyside stop`, `speyside scale` and signals do that", "master-fifo reload stop pause resume suspend start"),
 		says("run a task queue (Celery, RQ, Huey) beside the server: spooler and mules come later", "spooler* mule* farm"),

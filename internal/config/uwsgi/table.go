@@ -111,6 +111,13 @@ func addressRows() []Row {
 func workerRows() []Row {
 	return []Row{
 		{Names: names("processes workers"), Treatment: Mapped, Setting: "workers", Says: "1 where it is left out", apply: whole("workers")},
+		{Names: names("cheaper"), Treatment: Mapped, Setting: "workers_min,workers_max,workers", Says: "the fewest; `processes` is the most, and the number follows the demand: " +
+			"[lifecycle.md](lifecycle.md#how-many-workers)", apply: func(m *mapping, o Option) { m.cheaper = o }},
+		{Names: names("cheaper-initial"), Treatment: Mapped, Setting: "workers", Says: "with `cheaper`: how many there are at the start; as many as `cheaper` where it is left out",
+			apply: func(m *mapping, o Option) { m.initial = o }},
+		{Names: names("cheaper-algo"), Treatment: Mapped, Setting: "workers_max", Says: "`manual`: the number stays what `cheaper-initial` says, and `speyside scale` changes it; the " +
+			"others are one and the same here, and the log says which", apply: func(m *mapping, o Option) { m.algorithm = o }},
+		{Names: names("cheaper-rss-limit-soft"), Treatment: Mapped, Setting: "workers_memory", Says: "in bytes; what is shared counts once", apply: whole("workers_memory")},
 		{Names: names("threads"), Treatment: Mapped, Setting: "threads", Says: "1 where it is left out", apply: whole("threads")},
 		{Names: names("gevent ugreen async"), Treatment: Mapped, Setting: "threads", Says: "so many threads, 16 at most; nothing is monkey-patched, and the log says so",
 			apply: func(m *mapping, o Option) { m.greenlets(o) }},
