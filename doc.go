@@ -20,7 +20,7 @@ type Started struct {
 	Executable string   // the interpreter
 	WhyPython  string   // why this one; empty when speyside is installed in it
 	Workers    int
-	WorkersMin int    // between which and WorkersMax the number follows the demand; both 0: it does not
+	WorkersMin int // between which and WorkersMax the number follows the demand; both 0: it does not
 	WorkersMax int
 	Reckoned   string // how so many workers came about, where nobody said how many
 	Threads    int

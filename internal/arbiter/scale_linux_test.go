@@ -70,3 +70,18 @@ func TestNoWorkerIsBesideTheFullNumberWhereRoomIsTight(t *testing.T) {
 		t.Errorf("at most %d were told, at last %+v", most, last)
 	}
 }
+
+func TestWorkerThatRunsTheFewestRequestsIsTheFirstToLeave(t *testing.T) {
+	s := begin(t, "app", func(o *Options) {
+		o.Workers, o.Numbers = 3, 12
+		o.Busy = func(worker int) int { return []int{2, 1, 3}[worker] }
+	})
+	s.waitReady(3)
+	s.Scale(1, false)
+	s.wait("two are gone", func() bool { return len(s.dead) == 2 })
+	left := make(chan int)
+	s.post(func() { left <- s.dispensable().number })
+	if n := <-left; n != 2 {
+		t.Errorf("worker %d is left", n)
+	}
+}

@@ -78,3 +78,48 @@ func TestSnapshotTellsWhoHasWhichRequestAndHowFarItIs(t *testing.T) {
 		return slices.Equal(line.Served, []uint64{0, 0}) && s.Values[observe.RequestsQueued] == 4 && s.Values[observe.RequestsLeft] == 0
 	})
 }
+
+func TestPressureIsHowManyThreadsAreBusyAndHowLongTheOldestHasWaited(t *testing.T) {
+	w := start(t, 2, 2)
+	pressure := func() dispatch.Pressure {
+		told := make(chan dispatch.Pressure, 1)
+		w.generation.Pressure(func(p dispatch.Pressure) { told <- p })
+		return <-told
+	}
+	if p := pressure(); p != (dispatch.Pressure{}) {
+		t.Errorf("got %+v of nothing", p)
+	}
+	clients := make([]net.Conn, 4)
+	for i := range clients {
+		clients[i] = w.dial()
+		fmt.Fprintf(clients[i], "GET /%d HTTP/1.1\r\nHost: a\r\n\r\n", i)
+	}
+	all := func(queued, running int) func(front.Snapshot, *front.Line) bool {
+		return func(s front.Snapshot, _ *front.Line) bool {
+			return s.Values[observe.RequestsQueued] == uint64(queued) && s.Values[observe.RequestsRunning] == uint64(running)
+		}
+	}
+	w.snapshot("four in line", all(4, 0))
+	worker := w.join(1)
+	claimed, running, done := w.next(worker), w.next(worker), w.next(worker)
+	for _, i := range []uint32{running, done} {
+		worker.Move(i, wire.StateClaimed, wire.StateStarted)
+	}
+	w.snapshot("two that run", all(2, 2))
+	if p := pressure(); p.Busy != 3 || p.Free || p.Waited <= 0 || p.Waited > time.Minute {
+		t.Errorf("got %+v with a claimed, two started and a waiting one", p)
+	}
+	hello(worker, done)
+	w.snapshot("one that runs", all(2, 1))
+	worker.Move(claimed, wire.StateClaimed, wire.StateStarted)
+	last := w.next(worker)
+	worker.Move(last, wire.StateClaimed, wire.StateStarted)
+	w.snapshot("none in line", all(0, 3))
+	if p := pressure(); p.Busy != 3 || p.Waited != 0 {
+		t.Errorf("got %+v with three started ones", p)
+	}
+	w.switchOver(2, 2)
+	if p := pressure(); p != (dispatch.Pressure{}) {
+		t.Errorf("got %+v of a generation that has just begun", p)
+	}
+}

@@ -269,6 +269,7 @@ var table = []Setting{
 		Reloadable: true, Env: "WEB_CONCURRENCY", Gunicorn: "workers", Check: between(1, 1024),
 		Doc: "Worker processes. From 1 to 1024, or `auto`: as many as the machine or the cgroup grants CPUs, rounded up, and " +
 			"not more than the memory of the cgroup has 128 MB for each; the banner says how that was reckoned. " +
+			"With `workers_min` or `workers_max` it is how many there are at the start. " +
 			"A script that is run as `FILE.py` gets 1 worker with 1 thread unless told otherwise, since it may keep state in globals.",
 		auto: func(a *App, m machine) (n int) {
 			n, a.reckoned = m.workers()

@@ -272,7 +272,9 @@ def run(channel: Channel, order: Order, configuration: Configuration | None) -> 
         return script.Script(zygote).run()
     master = zygote.master = _master(load, configuration)
     loader.prepare_path(load.pythonpath, load.chdir)
-    support = zygote.uwsgi = uwsgi.begin(order.fields.get("uwsgi"), order.descriptors[1], load.most_workers, load.threads)
+    support = zygote.uwsgi = uwsgi.begin(
+        order.fields.get("uwsgi"), order.descriptors[1], load.most_workers, load.threads
+    )
     if support is not None:
         support.prepare()
     if master is not None:

@@ -376,3 +376,23 @@ def test_upgrade_that_would_end_the_service_is_refused(env: dict[str, str | None
         server.log(rf' WARN  upgrade refused why="{re.escape(why)}" code=SPY0019 ')
         assert server.get("/").status == 200
         assert fronts(server) == [server.front]
+
+
+def test_new_program_begins_with_the_workers_of_its_settings_and_follows_the_demand_itself(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with upgradable(tmp_path, "--threads=1", "--workers-max=4") as server:
+        for number in (1, 2):
+            crowd = [server.connect() for _ in range(3)]
+            for client in crowd:
+                client.send(request("GET", "/gated"))
+            server.log(r" workers scaled workers=3 before=2 by=\+1 reason=", count=number)
+            server.printed(r"^started$", count=3 * number)
+            front = fronts(server)[-1]
+            if number == 1:
+                os.kill(front, SIGUSR2)
+                server.log(r" upgraded pid=")
+            gate.touch()
+            for client in crowd:
+                assert client.reply().status == 200
+                client.close()
+            gate.unlink()
