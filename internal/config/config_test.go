@@ -103,7 +103,7 @@ func TestProjectTableThatIsNoTableIsRefused(t *testing.T) {
 }
 
 func TestUnknownSettingSuggestsTheOneThatIsMeant(t *testing.T) {
-	for written, want := range map[string]string{"WORKERS": "workers", "max-requests": "max_requests", "processes": "workers", "harakiri": "timeout",
+	for written, want := range map[string]string{"WORKERS": "workers", "max-requests": "max_requests", "processes": "workers", "cheaper": "workers_min", "harakiri": "timeout",
 		"module": "wsgi_app", "application": "wsgi_app", "port": "bind", "client_max_body_size": "limit_request_body", "access-logfile": "accesslog",
 		"keepaliv": "keepalive", "greeting": ""} {
 		_, err := in(t, "speyside.toml", written+" = 3\n").read("app")

@@ -6,7 +6,7 @@ import "strings"
 var elsewhere = map[string]string{
 	"app": "wsgi_app", "application": "wsgi_app", "callable": "wsgi_app", "module": "wsgi_app", "wsgi": "wsgi_app", "wsgi_file": "wsgi_app",
 	"address": "bind", "host": "bind", "http": "bind", "http_socket": "bind", "listen": "bind", "port": "bind",
-	"processes": "workers", "worker_processes": "workers",
+	"processes": "workers", "worker_processes": "workers", "cheaper": "workers_min", "min_workers": "workers_min", "max_workers": "workers_max",
 	"harakiri": "timeout", "request_timeout": "timeout",
 	"client_max_body_size": "limit_request_body", "limit_post": "limit_request_body", "max_request_body_size": "limit_request_body",
 	"home": "venv", "virtualenv": "venv",

@@ -68,7 +68,6 @@ func listedRows() []Row {
 	says := func(says, all string) Row { return Row{Names: names(all), Treatment: Listed, Says: says} }
 	return []Row{
 		says("`speyside status --json` and the health checks tell that", "stats-push* enable-metrics metric* carbon* nagios snmp* rrdtool*"),
-		says("`speyside status --json` and the health checks tell that", "stats stats-http stats-server stats-min stats-minified stats-no-cores stats-no-metrics stats-push* enable-metrics metric* carbon* nagios snmp* rrdtool*"),
 		says("one worker at a time comes, when the one before is ready: up to four in a second", "cheaper-step"),
 		says("one more worker comes when a request has waited for 0.1 seconds and no thread is free; `workers_calm` says when one leaves", "cheaper-overload cheaper-busyness-*"),
 		says("`max_worker_memory` recycles a worker that is too large; `workers_memory` only keeps further ones from coming", "cheaper-rss-limit-hard"),
