@@ -60,6 +60,9 @@ func (c *Config) readUWSGI(o *Options, w *written, named string) error {
 		c.Notes = append(c.Notes, Note{Text: "option without effect", Warn: true,
 			Fields: []any{"option", note.Option.Name, "file", note.Option.Where.String(), "instead", note.Says}})
 	}
+	if !mapped.Term {
+		c.Notes = append(c.Notes, Note{Text: "TERM ends the server", Fields: []any{"file", named, "why", "without die-on-term it reloads uWSGI; here HUP and speyside reload do"}})
+	}
 	for _, o := range mapped.Kept {
 		c.Kept = append(c.Kept, o.Where.String()+": "+o.Name+" = "+o.Value)
 	}

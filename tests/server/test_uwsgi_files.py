@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from harness import Server, running
+from harness import PATIENCE, Server, running, until
 
 APP = """
 import os, sys
@@ -25,6 +25,15 @@ def app(environ, start_response):
 
 application = app
 """
+
+
+WHOLE = """
+def whole(environ, start_response):
+    start_response("200 OK", [])
+    return [f"{environ['SCRIPT_NAME']!r} {environ['PATH_INFO']}".encode()]
+"""
+
+HERE = "[uwsgi]\nmodule = app\nhttp-socket = 127.0.0.1:0\n"
 
 
 class Shape(NamedTuple):
@@ -97,6 +106,7 @@ SHAPES = {
         listed=(
             "cheaper-step",
             "cheaper-algo",
+            "memory-report",
         ),
         files={"app.py": APP},
         env={"PORT": "0"},
@@ -154,6 +164,19 @@ SHAPES = {
         "/shop - 1 1 {directory}",
         target="/shop/basket",
         files={"app.py": APP},
+    ),
+    "mounted, and the application sees the whole path": Shape(
+        """
+        [uwsgi]
+        http-socket = 127.0.0.1:0
+        mount = /shop=app:whole
+        die-on-term = true
+        exit-on-reload = true
+        """,
+        "'' /shop/basket",
+        target="/shop/basket",
+        listed=("exit-on-reload",),
+        files={"app.py": WHOLE},
     ),
     "with background work": Shape(
         """
@@ -224,3 +247,32 @@ def test_a_file_as_people_have_it_starts_unchanged(name: str, short_path: Path) 
         answer = server.get(shape.target)
         assert (answer.status, answer.text) == (200, shape.answer.format(directory=short_path.name))
         assert listed(server) == set(shape.listed)
+
+
+def test_processes_are_called_as_the_file_says(short_path: Path) -> None:
+    ini = HERE + "processes = 2\nauto-procname = true\nprocname-prefix = shop-\n"
+    lay_out(Shape(ini, "", files={"app.py": APP}), short_path)
+    with running("--ini", "uwsgi.ini", bind=(), workers=None, threads=None, cwd=short_path) as server:
+        workers = server.ready(2)
+        called = {pid: Path(f"/proc/{pid}/cmdline").read_text().rstrip("\0") for pid in server.tree()}
+        assert called[server.zygote()] == "shop-speyside zygote"
+        assert {called[pid] for pid in workers.values()} == {"shop-speyside worker 1", "shop-speyside worker 2"}
+        assert Path(f"/proc/{server.front}/comm").read_text() == "shop-master\n"
+
+
+def test_the_log_says_what_term_does_where_the_file_leaves_it_to_uwsgi(short_path: Path) -> None:
+    for option, said in (("", True), ("die-on-term = true\n", False)):
+        ini = HERE + option
+        lay_out(Shape(ini, "", files={"app.py": APP}), short_path)
+        with running("--ini", "uwsgi.ini", bind=(), workers=None, threads=None, cwd=short_path) as server:
+            server.log("worker ready")
+            assert ("TERM ends the server file=uwsgi.ini" in server.stderr.text()) is said
+
+
+def test_loggers_of_the_file_are_written(short_path: Path) -> None:
+    ini = HERE + "logger = file:shop.log\nreq-logger = file:requests.log\nlog-format = 100%% %(status)\n"
+    lay_out(Shape(ini, "", files={"app.py": APP}), short_path)
+    with running("--ini", "uwsgi.ini", bind=(), workers=None, threads=None, cwd=short_path) as server:
+        assert server.get("/").status == 200
+        until(lambda: (short_path / "requests.log").read_text() == "100% 200\n", "the line of the request", PATIENCE)
+        until(lambda: "worker ready" in (short_path / "shop.log").read_text(), "the log", PATIENCE)

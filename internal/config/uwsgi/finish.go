@@ -20,6 +20,7 @@ func (m *mapping) finish() {
 	m.finishMask()
 	m.finishLogs()
 	m.finishCheaper()
+	m.finishTitles()
 	if m.green.Name != "" {
 		m.finishGreen()
 	}
@@ -54,7 +55,7 @@ func (m *mapping) mounted(o Option) {
 		return
 	}
 	m.setApplication(o, app, strings.HasSuffix(app, ".py") || strings.HasSuffix(app, ".wsgi"))
-	if prefix = strings.TrimRight(prefix, "/"); prefix != "" {
+	if prefix = strings.TrimRight(prefix, "/"); prefix != "" && m.script {
 		m.set("root_path", o, prefix)
 	}
 }

@@ -16,12 +16,15 @@ var logVariables = map[string]string{
 	"time": "%(t)s", "ctime": "%(t)s", "ltime": "%(t)s", "ftime": "%(t)s", "cl": "%({content-length}i)s",
 }
 
-var logVariable = regexp.MustCompile(`%\(([^)]*)\)`)
+var logVariable = regexp.MustCompile(`%\([^)]*\)|%`)
 
 // logFormat translates the format of uWSGI's request log; what the front does not know is a hyphen, and named.
 func (m *mapping) logFormat(o Option) {
 	var unknown []string
 	format := logVariable.ReplaceAllStringFunc(strings.ReplaceAll(o.Value, "%%", "%"), func(written string) string {
+		if written == "%" {
+			return "%%"
+		}
 		name := written[2 : len(written)-1]
 		if atom := logVariables[name]; atom != "" {
 			return atom
@@ -65,6 +68,51 @@ func least(kind, unit string) func(*mapping, Option) {
 	}
 }
 
+// logger is where the log goes.
+func (m *mapping) logger(o Option) {
+	to, ok := destination(o.Value)
+	switch _, given := m.given["errorlog"]; {
+	case !ok:
+		m.note(o, elsewhere)
+	case given:
+		m.note(o, "the log goes to one place, which the line before it names: a collector of logs reads it there")
+	default:
+		m.set("errorlog", o, to)
+	}
+}
+
+// requestLogger is where the access log goes.
+func (m *mapping) requestLogger(o Option) {
+	to, ok := destination(o.Value)
+	if !ok {
+		m.note(o, elsewhere)
+		return
+	}
+	m.requests = settings.Given{Texts: []string{to}, Source: source(o)}
+}
+
+const elsewhere = "logs go to a file or to standard output: write file:PATH or stdio:, and have the journal or a collector of logs send it on"
+
+// destination is that of `file:PATH`, `file:logfile=PATH,…` and `stdio:`; a logger with a name is for certain lines only.
+func destination(value string) (string, bool) {
+	way, rest, _ := strings.Cut(value, ":")
+	switch way {
+	case "stdio":
+		return settings.Standard, true
+	case "file":
+		if strings.Contains(rest, "=") {
+			for part := range strings.SplitSeq(rest, ",") {
+				if path, ok := strings.CutPrefix(part, "logfile="); ok {
+					return path, path != ""
+				}
+			}
+			return "", false
+		}
+		return rest, rest != ""
+	}
+	return "", false
+}
+
 // finishLogs: uWSGI has a line for each request unless it is told otherwise, in the file where the rest is.
 func (m *mapping) finishLogs() {
 	switch {
@@ -77,6 +125,9 @@ func (m *mapping) finishLogs() {
 	given := settings.Given{Texts: []string{"-"}, Source: "uWSGI's default"}
 	if log, ok := m.given["errorlog"]; ok {
 		given = log
+	}
+	if m.requests.Texts != nil {
+		given = m.requests
 	}
 	m.accesslog = given
 }

@@ -25,6 +25,7 @@ type Config struct {
 	Notes    []Note
 	Kept     []Option // what the workers do while the file is in use, and no setting can say
 	Payload  Payload  // for the workers
+	Term     bool     // the file has TERM end the server; without that it reloads uWSGI
 }
 
 // Payload is what the workers are told of the file, as JSON.
@@ -40,6 +41,13 @@ type Payload struct {
 	SharedImport []string    `json:"shared_import"`
 	Argv         []string    `json:"argv"`
 	Locks        int         `json:"locks"`
+	Title        *Title      `json:"title,omitempty"`
+}
+
+// Title is how processes are called in lists of them: Before, "zygote" or "worker N", After.
+type Title struct {
+	Before string `json:"before"`
+	After  string `json:"after"`
 }
 
 // Static is a directory whose files count before the application.
@@ -65,6 +73,7 @@ type mapping struct {
 	appFile   bool
 	callable  string
 	mounts    []Option
+	script    bool // SCRIPT_NAME is the mount's
 	sockets   []Option
 	protocol  string
 	mode      Option // of sockets
@@ -77,6 +86,9 @@ type mapping struct {
 	only      []string // which have one in spite of that
 	onlyFrom  Option   // the last that says so
 	accesslog settings.Given
+	requests  settings.Given // where the access log goes, if not where the rest does
+	ends      bool           // TERM is the end
+	titles    titles
 }
 
 // mostPayload is how much of a file the workers can be told; it is part of one message.
@@ -99,7 +111,7 @@ func (f *File) Map(world World) (*Config, error) {
 		m.option(rowOf(rows, o.Name), o)
 	}
 	m.finish()
-	return &Config{Given: m.given, Defaults: m.defaults(), Notes: m.notes, Kept: m.kept, Payload: m.payload}, errors.Join(m.wrong...)
+	return &Config{Given: m.given, Defaults: m.defaults(), Notes: m.notes, Kept: m.kept, Payload: m.payload, Term: m.ends}, errors.Join(m.wrong...)
 }
 
 // rowOf finds the row of a name, that of the longest beginning where it has none of its own.

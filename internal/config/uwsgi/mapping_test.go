@@ -33,58 +33,68 @@ func told(c *Config) string {
 
 func TestOptionsBecomeSettings(t *testing.T) {
 	for text, want := range map[string]string{
-		"module = shop.wsgi":                                  "wsgi_app=shop.wsgi:application",
-		"module = shop.wsgi\ncallable = app":                  "wsgi_app=shop.wsgi:app",
-		"callable = app\nwsgi-file = /srv/shop.py":            "wsgi_app=/srv/shop.py:app",
-		"wsgi = shop:create()":                                "wsgi_app=shop:create()",
-		"mount = /shop=shop:app":                              "root_path=/shop wsgi_app=shop:app",
-		"mount = /=shop.py\ncallable=app":                     "wsgi_app=shop.py:app",
-		"workers = 2\nprocesses = 4":                          "workers=4",
-		"threads = 0":                                         "threads=1",
-		"processes = %(%k * 2)":                               "workers=4",
-		"http = :80":                                          "bind=:80",
-		"http-socket = *:80":                                  "bind=:80",
-		"http-socket = [::1]:80\nhttp = /run/a.sock":          "bind=[::1]:80|unix:/run/a.sock",
-		"http-socket = fd://3":                                "bind=fd://3",
-		"protocol = http\nsocket = 127.0.0.1:80":              "bind=127.0.0.1:80",
-		"chmod-socket":                                        "umask=0o111",
-		"chmod-socket = 660\numask = 022":                     "umask=0o117",
-		"umask = 027":                                         "umask=0o027",
-		"harakiri = 20\nreload-mercy = 8":                     "graceful_timeout=8 timeout=20",
-		"reload-on-rss = 300\nevil-reload-on-rss=400":         "max_worker_memory=300MB max_worker_memory_hard=400MB",
-		"cheaper = 2\nprocesses = 8":                          "workers=2 workers_max=8 workers_min=2",
-		"processes = 8\ncheaper = 2\ncheaper-initial = 5":     "workers=5 workers_max=8 workers_min=2",
-		"processes = 8\ncheaper = 2\ncheaper-initial = 1":     "workers=2 workers_max=8 workers_min=2",
-		"processes = 8\ncheaper-initial = 2":                  "workers=8",
-		"processes = 8\ncheaper = 2\ncheaper-algo = manual":   "workers=2",
-		"processes = 8\ncheaper = 0\ncheaper-algo = busyness": "workers=8",
-		"cheaper = 1":                                         "workers=1 workers_max=1 workers_min=1",
-		"cheaper-rss-limit-soft = 134217728":                  "workers_memory=134217728",
-		"max-requests = 1000\nmax-requests-delta=50":          "max_requests=1000 max_requests_jitter=50",
-		"lazy-apps = true":                                    "preload=off",
-		"lazy-apps = false":                                   "preload=on",
-		"post-buffering = 1":                                  "",
-		"post-buffering = 65536":                              "spool_threshold=65536",
-		"post-buffering = 8388608":                            "spool_threshold=1048576",
-		"buffer-size = 32768":                                 "limit_request_field_size=32768 limit_request_line=32768",
-		"limit-post = 10485760":                               "limit_request_body=10485760",
-		"http-keepalive = 1":                                  "",
-		"http-keepalive = 30":                                 "keepalive=30",
-		"http-timeout = 90\nhttp-headers-timeout=9":           "body_timeout=90 header_timeout=9 send_timeout=90",
-		"gevent = 100":                                        "threads=16",
-		"gevent = 100\nthreads = 4":                           "threads=4",
-		"listen = 1024":                                       "backlog=1024",
-		"venv = /srv/venv":                                    "venv=/srv/venv",
-		"pp = a\npythonpath = b":                              "pythonpath=a|b",
-		"procname = shop\npidfile = /run/shop.pid":            "pidfile=/run/shop.pid proc_name=shop",
-		"touch-reload = a\ntouch-chain-reload = /b":           "touch_reload=a|/b",
-		"uid = www-data\ngid = www-data\nchown-socket = www-data:www-data": "group=www-data user=www-data",
-		"immediate-uid = www-data\nchown-socket = www-data":                "user=www-data",
-		"env = A=b\nenv = C=d":          "raw_env=A=b|C=d",
-		"logto = /var/log/shop.log":     "errorlog=/var/log/shop.log",
-		"daemonize = /var/log/shop.log": "daemon=on errorlog=/var/log/shop.log",
-		"paste = config:/srv/shop.ini":  "paste=/srv/shop.ini",
-		"py-autoreload = 2":             "reload=on",
+		"module = shop.wsgi":                                                  "wsgi_app=shop.wsgi:application",
+		"module = shop.wsgi\ncallable = app":                                  "wsgi_app=shop.wsgi:app",
+		"callable = app\nwsgi-file = /srv/shop.py":                            "wsgi_app=/srv/shop.py:app",
+		"wsgi = shop:create()":                                                "wsgi_app=shop:create()",
+		"mount = /shop=shop:app":                                              "wsgi_app=shop:app",
+		"mount = /shop=shop:app\nmanage-script-name":                          "root_path=/shop wsgi_app=shop:app",
+		"manage-script-name = true\nmount = /a/=b:app":                        "root_path=/a wsgi_app=b:app",
+		"manage-script-name = 0\nmount = /a=b:app":                            "wsgi_app=b:app",
+		"auto-procname = true":                                                "",
+		"auto-procname\nprocname-prefix = shop-":                              "proc_name=shop-master",
+		"procname-prefix-spaced = shop":                                       "proc_name=shop master",
+		"procname-master = a\nprocname = b\nprocname-append = c":              "proc_name=ac",
+		"logger = file:/var/log/shop.log":                                     "errorlog=/var/log/shop.log",
+		"logger = stdio:\nreq-logger = file:logfile=/var/log/r.log,maxsize=9": "errorlog=-",
+		"log-format = 100%% %(status)":                                        "access_log_format=100%% %(s)s",
+		"mount = /=shop.py\ncallable=app":                                     "wsgi_app=shop.py:app",
+		"workers = 2\nprocesses = 4":                                          "workers=4",
+		"threads = 0":                                                         "threads=1",
+		"processes = %(%k * 2)":                                               "workers=4",
+		"http = :80":                                                          "bind=:80",
+		"http-socket = *:80":                                                  "bind=:80",
+		"http-socket = [::1]:80\nhttp = /run/a.sock":                          "bind=[::1]:80|unix:/run/a.sock",
+		"http-socket = fd://3":                                                "bind=fd://3",
+		"protocol = http\nsocket = 127.0.0.1:80":                              "bind=127.0.0.1:80",
+		"chmod-socket":                                                        "umask=0o111",
+		"chmod-socket = 660\numask = 022":                                     "umask=0o117",
+		"umask = 027":                                                         "umask=0o027",
+		"harakiri = 20\nreload-mercy = 8":                                     "graceful_timeout=8 timeout=20",
+		"reload-on-rss = 300\nevil-reload-on-rss=400":                         "max_worker_memory=300MB max_worker_memory_hard=400MB",
+		"cheaper = 2\nprocesses = 8":                                          "workers=2 workers_max=8 workers_min=2",
+		"processes = 8\ncheaper = 2\ncheaper-initial = 5":                     "workers=5 workers_max=8 workers_min=2",
+		"processes = 8\ncheaper = 2\ncheaper-initial = 1":                     "workers=2 workers_max=8 workers_min=2",
+		"processes = 8\ncheaper-initial = 2":                                  "workers=8",
+		"processes = 8\ncheaper = 2\ncheaper-algo = manual":                   "workers=2",
+		"processes = 8\ncheaper = 0\ncheaper-algo = busyness":                 "workers=8",
+		"cheaper = 1":                                                         "workers=1 workers_max=1 workers_min=1",
+		"cheaper-rss-limit-soft = 134217728":                                  "workers_memory=134217728",
+		"max-requests = 1000\nmax-requests-delta=50":                          "max_requests=1000 max_requests_jitter=50",
+		"lazy-apps = true":                                                    "preload=off",
+		"lazy-apps = false":                                                   "preload=on",
+		"post-buffering = 1":                                                  "",
+		"post-buffering = 65536":                                              "spool_threshold=65536",
+		"post-buffering = 8388608":                                            "spool_threshold=1048576",
+		"buffer-size = 32768":                                                 "limit_request_field_size=32768 limit_request_line=32768",
+		"limit-post = 10485760":                                               "limit_request_body=10485760",
+		"http-keepalive = 1":                                                  "",
+		"http-keepalive = 30":                                                 "keepalive=30",
+		"http-timeout = 90\nhttp-headers-timeout=9":                           "body_timeout=90 header_timeout=9 send_timeout=90",
+		"gevent = 100":                                                        "threads=16",
+		"gevent = 100\nthreads = 4":                                           "threads=4",
+		"listen = 1024":                                                       "backlog=1024",
+		"venv = /srv/venv":                                                    "venv=/srv/venv",
+		"pp = a\npythonpath = b":                                              "pythonpath=a|b",
+		"procname = shop\npidfile = /run/shop.pid":                            "pidfile=/run/shop.pid proc_name=shop",
+		"touch-reload = a\ntouch-chain-reload = /b":                           "touch_reload=a|/b",
+		"uid = www-data\ngid = www-data\nchown-socket = www-data:www-data":    "group=www-data user=www-data",
+		"immediate-uid = www-data\nchown-socket = www-data":                   "user=www-data",
+		"env = A=b\nenv = C=d":                                                "raw_env=A=b|C=d",
+		"logto = /var/log/shop.log":                                           "errorlog=/var/log/shop.log",
+		"daemonize = /var/log/shop.log":                                       "daemon=on errorlog=/var/log/shop.log",
+		"paste = config:/srv/shop.ini":                                        "paste=/srv/shop.ini",
+		"py-autoreload = 2":                                                   "reload=on",
 		"log-format = %(addr) \"%(method) %(uri) %(proto)\" %(status) %(var.HTTP_X_ID) %(nothing)":                                      "access_log_format=%(h)s \"%(m)s %({RAW_URI}e)s %(H)s\" %(s)s %({x-id}i)s -",
 		"disable-logging = true\nlog-format = %(addr)":                                                                                  "",
 		"disable-logging = true\nlog-4xx = true\nlog-5xx = true\nlog-slow = 500\nlog-big = 4096\nlog-zero = true\nlog-format = %(addr)": "access_log_format=%(h)s access_log_only=4xx|5xx|slow=500ms|big=4096|empty",
@@ -220,6 +230,93 @@ func TestWhatHasNoEffectIsListedOnce(t *testing.T) {
 	}
 	if want := "app.ini:4 master-fifo, app.ini:5 cron, app.ini:6 cron2, app.ini:7 procesess, app.ini:3 socket"; strings.Join(got, ", ") != want {
 		t.Errorf("%s, want %s", strings.Join(got, ", "), want)
+	}
+}
+
+func TestLoggersAreFilesOrListed(t *testing.T) {
+	for text, want := range map[string]string{
+		"req-logger = file:/r.log":                         "/r.log",
+		"logger = file:/a.log":                             "/a.log",
+		"logger = file:/a.log\nlogger-req = stdio":         "-",
+		"logto = /a.log\nreq-logger = file:logfile=/r,b=c": "/r",
+		"disable-logging\nreq-logger = file:/r.log":        "",
+		"logger = syslog:shop":                             "- listed logger",
+		"logger = errors file:/e.log":                      "- listed logger",
+		"logger = file:maxsize=9":                          "- listed logger",
+		"logger = file:/a.log\nlogger = file:/b.log":       "/a.log listed logger",
+		"req-logger = socket:127.0.0.1:514":                "- listed req-logger",
+	} {
+		c, err := mapped(t, "[uwsgi]\n"+text+"\n")
+		got := strings.Join(c.Defaults["accesslog"].Texts, "")
+		for _, n := range c.Notes {
+			got += " listed " + n.Option.Name
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %q, want %q: %v", text, got, want, err)
+		}
+	}
+}
+
+func TestWhatTERMDoesIsKnown(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "die-on-term": true, "die-on-term = true": true, "die-on-term = false": false} {
+		if c, err := mapped(t, "[uwsgi]\n"+text+"\n"); err != nil || c.Term != want || len(c.Notes)+len(c.Kept) != 0 {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+}
+
+func TestProcessesAreCalledByTheirTitles(t *testing.T) {
+	for text, want := range map[string]string{"procname = shop": "shop|", "auto-procname": "speyside|", "auto-procname = false": "",
+		"procname-prefix = a\nprocname-append = -z": "aspeyside|-z", "procname-prefix-spaced = a\nprocname = b": "a b|"} {
+		c, err := mapped(t, "[uwsgi]\n"+text+"\n")
+		got := ""
+		if title := c.Payload.Title; title != nil {
+			got = title.Before + "|" + title.After
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %q, want %q: %v", text, got, want, err)
+		}
+	}
+}
+
+// first are the options that people use most, in that order, and what each is here. Whatever of them is not honoured is said why.
+var first = []struct {
+	option string
+	want   Treatment
+}{
+	{"master", Ignored}, {"processes", Mapped}, {"workers", Mapped}, {"module", Mapped}, {"wsgi-file", Mapped}, {"callable", Mapped}, {"socket", Mapped},
+	{"http-socket", Mapped}, {"http", Mapped}, {"vacuum", Ignored}, {"chdir", Mapped}, {"harakiri", Mapped}, {"uid", Mapped}, {"gid", Mapped},
+	{"max-requests", Mapped}, {"buffer-size", Mapped}, {"enable-threads", Ignored}, {"threads", Mapped}, {"reload-on-rss", Mapped}, {"die-on-term", Ignored},
+	{"virtualenv", Mapped}, {"home", Mapped}, {"pyhome", Mapped}, {"pidfile", Mapped}, {"logto", Mapped}, {"logger", Mapped}, {"daemonize", Mapped},
+	{"single-interpreter", Ignored}, {"static-map", Module}, {"post-buffering", Mapped}, {"env", Mapped}, {"need-app", Ignored}, {"lazy-apps", Mapped},
+	{"worker-reload-mercy", Mapped}, {"reload-mercy", Mapped}, {"disable-logging", Mapped}, {"log-4xx", Mapped}, {"log-5xx", Mapped}, {"log-slow", Mapped},
+	{"stats", Mapped}, {"stats-http", Mapped}, {"chmod-socket", Mapped}, {"no-orphans", Ignored}, {"ignore-sigpipe", Ignored}, {"ignore-write-errors", Ignored},
+	{"disable-write-exception", Ignored}, {"memory-report", Listed}, // speyside status and stats have it
+	{"strict", Module}, {"log-format", Mapped}, {"max-worker-lifetime", Mapped}, {"listen", Mapped}, {"auto-procname", Mapped}, {"procname-prefix", Mapped},
+	{"thunder-lock", Ignored}, {"touch-reload", Mapped}, {"touch-chain-reload", Mapped}, {"py-autoreload", Mapped}, {"http-timeout", Mapped},
+	{"http-keepalive", Mapped}, {"http-auto-chunked", Ignored}, {"offload-threads", Ignored},
+	{"pythonpath", Mapped}, {"mount", Mapped}, {"manage-script-name", Mapped}, {"evil-reload-on-rss", Mapped}, {"add-header", Module},
+	// These protect.
+	{"limit-post", Mapped}, {"limit-as", Mapped}, {"http-headers-timeout", Mapped}, {"chown-socket", Mapped}, {"umask", Mapped},
+	{"https", Refused}, {"https-socket", Refused}, {"http-to-https", Refused}, {"ssl-option", Refused}, {"chroot", Refused}, {"cap", Refused}, {"limit-nproc", Refused},
+	{"route-remote-addr", Refused}, {"unshare", Refused}, {"cgroup", Refused}, {"http-uid", Refused},
+}
+
+func TestWhatPeopleUseMostIsHonouredAndWhatProtectsIsHonouredOrEndsTheStart(t *testing.T) {
+	rows := map[string]*Row{}
+	for _, row := range Rows() {
+		for _, name := range row.Names {
+			rows[name] = &row
+		}
+	}
+	for _, f := range first {
+		row := rowOf(rows, f.option)
+		switch {
+		case row == nil || row.Treatment != f.want:
+			t.Errorf("%s is not %s: %+v", f.option, f.want, row)
+		case row.Treatment == Ignored && row.Says == "":
+			t.Errorf("%s: it is not said why nothing is lost", f.option)
+		}
 	}
 }
 

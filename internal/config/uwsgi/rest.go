@@ -38,25 +38,24 @@ func otherRows() []Row {
 func ignoredRows() []Row {
 	says := func(says, all string) Row { return Row{Names: names(all), Treatment: Ignored, Says: says} }
 	return []Row{
-		says("the front is the master", "master master-as-root exit-on-reload"),
+		says("the front is the master", "master master-as-root"),
 		says("a Unix socket is removed at the end in any case", "vacuum"),
 		says("a request may start threads in any case", "enable-threads threads-stacksize thread-stacksize threads-stack-size thread-stack-size no-threads-wait"),
 		says("there is one interpreter", "single-interpreter"),
 		says("without an application there is no start", "need-app"),
-		says("TERM ends the server in any case, and lets requests finish; HUP reloads", "die-on-term"),
+		{Names: names("die-on-term"), Treatment: Ignored, Says: "TERM ends the server, and lets requests finish; so it does without it, where it reloads uWSGI, and the log says so: HUP reloads",
+			apply: func(m *mapping, o Option) { m.ends = truth(o) }},
 		says("a client that leaves is no error", "ignore-sigpipe ignore-write-errors disable-write-exception write-errors-tolerance write-errors-exception-only"),
 		says("workers end with the front", "no-orphans"),
-		says("`speyside status` shows the memory of each worker", "memory-report"),
 		says("all workers take from one queue", "thunder-lock no-defer-accept reuse-port lock-engine ftok flock so-send-timeout"),
 		says("the front sends files", "offload-threads offload-thread disable-sendfile file-serve-mode fileserve-mode"),
 		says("replies without a length are chunked in any case", "http-auto-chunked http-chunked-input http-raw-body http-manage-expect chunked-input-timeout chunked-input-limit"),
-		says("names of processes are `proc_name`", "auto-procname procname-prefix procname-prefix-spaced procname-append"),
 		says("the log names a request that took too long, with its stack, in any case", "harakiri-verbose py-tracebacker harakiri-no-arh no-harakiri-arh no-harakiri-after-req-hook"),
 		says("the environment of Speyside's Python is used", "plugin plugins plugins-dir plugin-dir need-plugin need-plugins py-executable python py py-sys-executable python-version binary-path autoload no-site"),
 		says("Python's own hooks around a fork run in any case", "py-call-osafterfork py-call-uwsgi-fork-hooks"),
 		says("a worker's successor is ready before it leaves", "min-worker-lifetime max-apps check-interval forkbomb-delay"),
 		says("the log has the time in any case", "log-date logdate log-micros log-master log-master-bufsize log-ioerror logfile-chmod logfile-chown threaded-logger"),
-		says("the wsgi way of PEP 3333", "wsgi-strict wsgi-env-behaviour wsgi-env-behavior wsgi-lite wsgi-accept-buffer wsgi-accept-buffers manage-script-name"),
+		says("the wsgi way of PEP 3333", "wsgi-strict wsgi-env-behaviour wsgi-env-behavior wsgi-lite wsgi-accept-buffer wsgi-accept-buffers"),
 		says("it is of another protocol", "http-modifier1 http-modifier2 http-socket-modifier1 http-socket-modifier2 fastcgi-modifier1 fastcgi-modifier2 scgi-modifier1 scgi-modifier2 raw-modifier1 raw-modifier2 max-vars"),
 		says("the front is no process of its own for it", "http-processes http-workers http-events http-buffer-size http-gracetime http-cheap http-quiet http-harakiri http-connect-timeout http-to http-use-socket http-websockets"),
 		says("there are no metrics of uWSGI's in `stats`", "stats-no-metrics metrics-no-cores"),
@@ -67,6 +66,8 @@ func ignoredRows() []Row {
 func listedRows() []Row {
 	says := func(says, all string) Row { return Row{Names: names(all), Treatment: Listed, Says: says} }
 	return []Row{
+		says("HUP and `speyside reload` load the application again: stop the server instead", "exit-on-reload"),
+		says("lines of the access log have no memory in them: `speyside status`, `stats` and `uwsgi.mem()` tell that of each worker", "memory-report"),
 		says("`speyside status --json` and the health checks tell that", "stats-push* enable-metrics metric* carbon* nagios snmp* rrdtool*"),
 		says("one worker at a time comes, when the one before is ready: up to four in a second", "cheaper-step"),
 		says("one more worker comes when a request has waited for 0.1 seconds and no thread is free; `workers_calm` says when one leaves", "cheaper-overload cheaper-busyness-*"),
@@ -81,7 +82,7 @@ func listedRows() []Row {
 		says("run it before the server, as ExecStartPre= of the unit", "exec-* call-* hook-* wait-for-* wait-iface* wait-interface* after-request-hook after-request-call"),
 		says("the header belongs to the application, or to the proxy in front", "static-expires* static-gzip* collect-header pull-header response-header-collect http-auto-gzip mimefile mime-file error-page-*"),
 		says("access_log_only says which requests the access log has, and access_log_format what of them: docs/logging.md", "log-sendfile log-format-strftime logformat-strftime"),
-		says("the log goes to standard error, and logrotate or the journal keeps it", "logger req-logger logger-req log-encoder log-req-encoder log-maxsize log-backupname log-truncate log-reopen log-syslog log-socket log-prefix log-master-stream log-master-req-stream alarm*"),
+		says("the log goes to standard error, and logrotate or the journal keeps it", "log-encoder log-req-encoder log-maxsize log-backupname log-truncate log-reopen log-syslog log-socket log-prefix log-master-stream log-master-req-stream alarm*"),
 		says("proxy_headers says which header has the client; docs/proxies.md", "log-x-forwarded-for http-manage-source"),
 		says("systemd does that: CPUAffinity=, Nice=, MemoryMax=", "cpu-affinity prio ksm never-swap"),
 		says("a worker with an exception in a request serves on", "reload-on-exception* reload-on-fd brutal-reload-on-fd catch-exceptions exception-handler"),

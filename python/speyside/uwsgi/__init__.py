@@ -7,11 +7,12 @@ applications look for that.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from speyside import _faults
+from speyside import _faults, report
 from speyside.failure import Failure, summary
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Support:
         self.api = api.make(state)
         sys.modules["uwsgi"] = self.api
         sys.modules["uwsgidecorators"] = decorators.make(self.api)
+        self._show("zygote")
 
     def prepare(self) -> None:
         """Do what comes before the application is loaded; raise Failure."""
@@ -51,6 +53,7 @@ class Support:
     def be_worker(self, number: int, reload: Callable[[], None]) -> None:
         """Make this process a worker."""
         self.state.be_worker(number, reload)
+        self._show(f"worker {number + 1}")
 
     def work(self, application: Application) -> Application:
         """Do what comes before the first request; return the application as it is to be called."""
@@ -59,6 +62,18 @@ class Support:
         hooks.after_fork(self.api)
         self._imports(self.state.imports)
         return gate.Gate(application, self.state, self.api)
+
+    def _show(self, role: str) -> None:
+        """Have lists of processes say what this one is, where the file wants that."""
+        if self.state.title is None:
+            return
+        from speyside.uwsgi import title
+
+        before, after = self.state.title
+        try:
+            title.show(f"{before} {role}{after}")
+        except OSError as error:  # a process that has changed its user may not write there
+            report.record("WARN", "process not named", pid=os.getpid(), role=role, error=error)
 
     def _imports(self, names: list[str]) -> None:
         import importlib

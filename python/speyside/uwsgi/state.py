@@ -33,6 +33,8 @@ class State:
         self.static = [one for one in _list(told.get("static")) if isinstance(one, dict)]
         self.indexes, self.skipped = _texts(told.get("static_index")), tuple(_texts(told.get("static_skip")))
         self.safe = _texts(told.get("static_safe"))
+        title = told.get("title")
+        self.title = (str(title.get("before")), str(title.get("after"))) if isinstance(title, dict) else None
         locks = told.get("locks")
         self.locks = [Lock(spool, n) for n in range(1 + (locks if isinstance(locks, int) else 0))]
         self.master = os.getppid()
