@@ -23,6 +23,7 @@ const logPatience = time.Second
 type logs struct {
 	access  *front.AccessLog // nil: there is none
 	file    *observe.LogFile // of the error log; nil: it is standard error
+	syslog  *observe.Syslog  // nil: nothing is sent there
 	relay   *observe.Relay   // nil: what Python has for the log goes to standard error as well, as it is
 	log     *slog.Logger     // the error log, where it is another than text on standard error
 	capture bool             // what the application prints is for the error log
@@ -40,7 +41,7 @@ func (r *Server) openLogs() error {
 // openErrorLog has the log written to the file, and in the form, that the settings name.
 func (r *Server) openErrorLog() (err error) {
 	s, json := r.settings(), r.settings().LogFormat == settings.LogJSON
-	if s.ErrorLog == settings.Standard && !json {
+	if s.ErrorLog == settings.Standard && !json && !s.Syslog {
 		return nil
 	}
 	var to, raw io.Writer = os.Stderr, nil
@@ -57,7 +58,12 @@ func (r *Server) openErrorLog() (err error) {
 		raw = to
 	}
 	r.log = slog.New(handler)
-	r.logs.log, r.logs.capture, r.logs.machine = r.log, s.CaptureOutput, json && r.logs.file == nil
+	if s.Syslog {
+		target := s.SyslogTarget()
+		r.logs.syslog = observe.OpenSyslog(target.Networks, target.Address, target.Facility, target.Tag, r.log)
+		r.log = slog.New(slog.NewMultiHandler(handler, r.logs.syslog.Handler(r.level)))
+	}
+	r.logs.log, r.logs.capture, r.logs.machine = r.log, s.CaptureOutput && (json || r.logs.file != nil), json && r.logs.file == nil
 	if r.logs.relay, err = observe.NewRelay(r.log, raw); err != nil {
 		return fault.New(fault.SegmentNotMade, "%w", err)
 	}
@@ -69,7 +75,8 @@ func (r *Server) openAccessLog() error {
 	if len(s.AccessLogOnly) > 0 && r.first.LogsRequests {
 		r.log.Warn("access log has every request", "why", "the configuration's own loggers write it", "setting", "access_log_only")
 	}
-	if s.AccessLog == "" || r.first.LogsRequests {
+	also := r.logs.accessToSyslog(s)
+	if s.AccessLog == "" && also == nil || r.first.LogsRequests {
 		return nil
 	}
 	format, err := accesslog.Compile(s.AccessLogFormat)
@@ -80,12 +87,20 @@ func (r *Server) openAccessLog() error {
 		r.log.Warn("access log has hyphens", "atoms", strings.Join(unknown, " "), "why", "the server does not know such a thing of a request",
 			"setting", "access_log_format")
 	}
-	sink, err := observe.OpenSink("access log", s.AccessLog, r.log)
+	sink, err := observe.OpenSinkBeside("access log", s.AccessLog, r.log, also)
 	if err != nil {
 		return fault.New(fault.SettingInvalid, "setting accesslog is %q (from %s): %w", s.AccessLog, s.Source("accesslog"), err)
 	}
 	r.logs.access = &front.AccessLog{Format: format, Only: s.Logged(), Sink: sink, Boot: r.boot}
 	return nil
+}
+
+// accessToSyslog is what sends lines of the access log to syslog, or nil.
+func (l *logs) accessToSyslog(s *settings.Settings) func(line []byte) {
+	if l.syslog == nil || s.DisableRedirectAccessToSyslog {
+		return nil
+	}
+	return l.syslog.Line
 }
 
 // files are what workers write to the log with.
@@ -106,6 +121,9 @@ func (l *logs) traceback(text string) {
 }
 
 func (l *logs) closeFile() {
+	if l.syslog != nil {
+		l.syslog.Close(logPatience)
+	}
 	if l.file != nil {
 		_ = l.file.Close()
 	}

@@ -30,11 +30,12 @@ const (
 // reads a pipe: when all buffers wait to be written, there is none to take, and the lines are lost, counted, and the log says so.
 type Sink struct {
 	name string // what it is, in the log
-	path string // "-": standard output
+	path string // "-": standard output; empty: no file
 	file *os.File
 	most int  // bytes that are written at once; 0: any number
 	torn bool // the last line was not written to its end
 	log  *slog.Logger
+	also func(line []byte) // is given each line as well; nil: there is nobody
 
 	mu     sync.Mutex
 	free   [][]byte // used last first: most of the time a few do
@@ -57,7 +58,12 @@ type batch struct {
 
 // OpenSink opens the file at path, or standard output for "-". A pipe that nobody reads is kept open until somebody does.
 func OpenSink(name, path string, log *slog.Logger) (*Sink, error) {
-	s := &Sink{name: name, path: path, log: log, free: make([][]byte, sinkBuffers), full: make(chan batch, sinkBuffers),
+	return OpenSinkBeside(name, path, log, nil)
+}
+
+// OpenSinkBeside opens a sink like OpenSink, whose goroutine gives each line to another one, too. With an empty path there is no file.
+func OpenSinkBeside(name, path string, log *slog.Logger, also func(line []byte)) (*Sink, error) {
+	s := &Sink{name: name, path: path, log: log, also: also, free: make([][]byte, sinkBuffers), full: make(chan batch, sinkBuffers),
 		reopen: make(chan struct{}, 1), uneasy: make(chan struct{}, 1), ended: make(chan struct{}), over: make(chan struct{}), told: make(chan struct{})}
 	if err := s.open(); err != nil {
 		return nil, err
@@ -69,6 +75,9 @@ func OpenSink(name, path string, log *slog.Logger) (*Sink, error) {
 
 // open puts the file that is at path now in the place of the one before.
 func (s *Sink) open() error {
+	if s.path == "" {
+		return nil
+	}
 	file := os.Stdout
 	if s.path != "-" {
 		var err error
@@ -197,7 +206,9 @@ func (s *Sink) run() {
 			s.write(one)
 			s.give(one.bytes)
 		case <-s.reopen:
-			s.reopened()
+			if s.path != "" {
+				s.reopened()
+			}
 		}
 	}
 }
@@ -214,6 +225,14 @@ func (s *Sink) reopened() {
 // write writes the lines of a buffer. What does not get through is lost as whole lines.
 func (s *Sink) write(one batch) {
 	left := one.bytes
+	if s.also != nil {
+		for line := range bytes.Lines(left) {
+			s.also(bytes.TrimSuffix(line, newline))
+		}
+	}
+	if s.path == "" {
+		return
+	}
 	if s.torn {
 		if _, err := s.file.Write([]byte("\n")); err != nil {
 			s.lose(one.lines, err.Error())

@@ -190,3 +190,26 @@ func TestPipesGetWholeLinesThatTheKernelMixesWithNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestSinkGivesItsLinesToAnotherOneToo(t *testing.T) {
+	for _, path := range []string{"", filepath.Join(t.TempDir(), "access.log")} {
+		var given []string
+		s, err := OpenSinkBeside("access log", path, slog.New(slog.DiscardHandler), func(line []byte) { given = append(given, string(line)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(s, "one", "two")
+		s.Reopen()
+		put(s, "three")
+		s.Close(20 * time.Second)
+		if got := strings.Join(given, " "); got != "one two three" || s.Lost() != 0 {
+			t.Errorf("%q: %q, %d lost", path, got, s.Lost())
+		}
+		if path == "" {
+			continue
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != "one\ntwo\nthree\n" {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+}

@@ -77,6 +77,12 @@ type Settings struct {
 	CaptureOutput   bool
 	LogLevel        slog.Level
 
+	Syslog                        bool
+	SyslogAddr                    string
+	SyslogPrefix                  string
+	SyslogFacility                string
+	DisableRedirectAccessToSyslog bool
+
 	sources map[string]Source
 }
 

@@ -750,6 +750,39 @@ var table = []Setting{
 		field: func(s *Settings) any { return &s.CaptureOutput },
 	},
 	{
+		Name: "syslog", Flag: "log-syslog", Meta: "on|off", Type: Bool, Default: "off", Section: SectionLogging, Since: "0.1", Gunicorn: "syslog", Check: aSwitch,
+		Doc: "Send both logs to syslog as well. on or off. Beside what `accesslog` and `errorlog` say, each record and line goes to `syslog_addr` as a message of its own, in the " +
+			"access log's form or as text. Nobody waits for it: what nobody takes is lost and counted, and the log says so. See logging.md.",
+		field: func(s *Settings) any { return &s.Syslog },
+	},
+	{
+		Name: "syslog_addr", Example: `"unix:///dev/log"`, Flag: "log-syslog-to", Meta: "ADDRESS", Type: String, Default: "udp://localhost:514", Section: SectionLogging,
+		Since: "0.1", Gunicorn: "syslog_addr", Check: aSyslogAddress,
+		Doc: "Where `syslog` sends messages: udp://HOST:PORT, tcp://HOST:PORT or unix://PATH. The port is 514 where it is left out. A Unix socket takes datagrams, or else a stream; " +
+			"unix://PATH#dgram and unix://PATH#stream say which. Whether somebody is there is seen at the first message.",
+		read:  checkSyslogAddress,
+		field: func(s *Settings) any { return &s.SyslogAddr },
+	},
+	{
+		Name: "syslog_prefix", Example: `"shop"`, Flag: "log-syslog-prefix", Meta: "TEXT", Type: String, Default: "speyside.", Section: SectionLogging, Since: "0.1",
+		Gunicorn: "syslog_prefix", Check: notEmpty,
+		Doc: "What a message to `syslog` begins with, before .error or .access. One that ends with a dot is followed by the name of the server (`proc_name`), a dot in the " +
+			"place of each colon.",
+		field: func(s *Settings) any { return &s.SyslogPrefix },
+	},
+	{
+		Name: "syslog_facility", Example: `"local3"`, Flag: "log-syslog-facility", Meta: "NAME", Type: String, Default: "user", Section: SectionLogging, Since: "0.1",
+		Gunicorn: "syslog_facility", Check: aFacility,
+		Doc:   "What syslog sorts messages by: user, daemon, local0 to local7 and the like.",
+		field: func(s *Settings) any { return &s.SyslogFacility },
+	},
+	{
+		Name: "disable_redirect_access_to_syslog", Meta: "on|off", Type: Bool, Default: "off", Section: SectionLogging, Since: "0.1",
+		Gunicorn: "disable_redirect_access_to_syslog", Check: aSwitch,
+		Doc:   "Keep the access log out of `syslog`. on or off. Otherwise its lines are sent there also where `accesslog` is none.",
+		field: func(s *Settings) any { return &s.DisableRedirectAccessToSyslog },
+	},
+	{
 		Name: "loglevel", Example: `"warning"`, Flag: "log-level", Meta: "LEVEL", Type: Level, Default: "info", Section: SectionLogging, Since: "0.1",
 		Reloadable: true, Gunicorn: "loglevel", Check: aLevel,
 		Doc: "Least severe log lines to write: debug, info, warning, error or critical. What the application itself prints or logs " +

@@ -203,7 +203,7 @@ func (m *mapper) name() {
 // defaults are those of gunicorn by which the application could tell the difference. `workers` stands behind WEB_CONCURRENCY.
 func (m *mapper) defaults() {
 	m.mapped.Defaults = settings.Layer{}
-	for ours, text := range map[string]string{"workers": "1", "threads": "1", "preload": "off", "umask": "0", "timeout": "30"} {
+	for ours, text := range map[string]string{"workers": "1", "threads": "1", "preload": "off", "umask": "0", "timeout": "30", "syslog_prefix": "gunicorn."} {
 		m.mapped.Defaults[ours] = settings.Given{Texts: []string{text}, Source: byDefault}
 	}
 }

@@ -166,7 +166,7 @@ func TestWhatWouldBeMissedStopsTheStart(t *testing.T) {
 	for name, given := range map[string]string{
 		"certfile": `"/c.pem"`, "keyfile": `"/k.pem"`, "ca_certs": `"/a.pem"`, "cert_reqs": `2`, "http_protocols": `"h1,h2"`, "http2_cleartext": `true`,
 		"logger_class": `"app.Logger"`, "dirty_apps": `["a:B"]`, "statsd_host": `"h:1"`, "spew": `true`, "protocol": `"uwsgi"`,
-		"permit_obsolete_folding": `true`, "strip_header_spaces": `true`, "casefold_http_method": `true`, "syslog": `true`, "control_socket_mode": `432`,
+		"permit_obsolete_folding": `true`, "strip_header_spaces": `true`, "casefold_http_method": `true`, "control_socket_mode": `432`,
 		"ssl_context": "class", "worker_class": "class",
 	} {
 		_, err := Map(environment(), file("chdir", `"/"`, name, given))
@@ -177,6 +177,21 @@ func TestWhatWouldBeMissedStopsTheStart(t *testing.T) {
 	for _, class := range []string{"asgi", "tornado", "uvicorn.workers.UvicornWorker", "uvicorn_worker.UvicornWorker", "my.own.Worker", "fast", "gunicorn.workers.gasgi.ASGIWorker"} {
 		if _, err := Map(environment(), file("worker_class", `"`+class+`"`)); fault.Of(err) != fault.GunicornRefused {
 			t.Errorf("%s: %v", class, err)
+		}
+	}
+}
+
+func TestSyslogHasTheNameThatGunicornGivesIt(t *testing.T) {
+	for _, c := range []struct {
+		given []string
+		want  string
+	}{
+		{nil, "gunicorn."}, {[]string{"syslog", "true"}, "gunicorn."}, {[]string{"syslog_prefix", `"shop"`}, "gunicorn.shop"},
+		{[]string{"syslog_prefix", `""`}, "gunicorn."}, {[]string{"syslog_prefix", "null"}, "gunicorn."},
+	} {
+		m, err := Map(environment(), file(c.given...))
+		if err != nil || resolved(t, m, "syslog_prefix") != c.want {
+			t.Errorf("%v: %v, %s instead of %s", c.given, err, resolved(t, m, "syslog_prefix"), c.want)
 		}
 	}
 }

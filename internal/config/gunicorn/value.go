@@ -285,6 +285,13 @@ func onOff(value any) ([]string, string) { return []string{onOrOff(value.(bool))
 
 func lower(value any) ([]string, string) { return []string{strings.ToLower(value.(string))}, "" }
 
+func syslogPrefix(value any) ([]string, string) {
+	if value == "" {
+		return []string{"gunicorn."}, ""
+	}
+	return []string{"gunicorn." + value.(string)}, ""
+}
+
 func proxyProtocol(value any) ([]string, string) {
 	text := strings.ToLower(value.(string))
 	switch text {
