@@ -1,6 +1,7 @@
 package uwsgi
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -70,6 +71,10 @@ func least(kind, unit string) func(*mapping, Option) {
 
 // logger is where the log goes.
 func (m *mapping) logger(o Option) {
+	if name, is := strings.CutPrefix(o.Value, "syslog"); is && (name == "" || name[0] == ':') {
+		m.syslog(o, strings.TrimPrefix(name, ":"))
+		return
+	}
 	to, ok := destination(o.Value)
 	switch _, given := m.given["errorlog"]; {
 	case !ok:
@@ -78,6 +83,26 @@ func (m *mapping) logger(o Option) {
 		m.note(o, "the log goes to one place, which the line before it names: a collector of logs reads it there")
 	default:
 		m.set("errorlog", o, to)
+	}
+}
+
+// syslog sends both logs to the syslog server of this machine: `NAME,FACILITY`, each of which may be left out.
+func (m *mapping) syslog(o Option, said string) {
+	name, facility, _ := strings.Cut(said, ",")
+	m.set("syslog", o, "on")
+	m.set("syslog_addr", o, "unix:///dev/log")
+	m.set("syslog_prefix", o, cmp.Or(name, "uwsgi"))
+	m.set("syslog_facility", o, cmp.Or(strings.ToLower(facility), "daemon"))
+}
+
+// syslogFlag is log-syslog, which may have no value, or one that turns it off.
+func (m *mapping) syslogFlag(o Option) {
+	switch {
+	case off(o):
+	case strings.EqualFold(o.Value, "true"), strings.EqualFold(o.Value, "on"), strings.EqualFold(o.Value, "yes"), o.Value == "1":
+		m.syslog(o, "")
+	default:
+		m.syslog(o, o.Value)
 	}
 }
 

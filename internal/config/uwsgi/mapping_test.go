@@ -233,6 +233,22 @@ func TestWhatHasNoEffectIsListedOnce(t *testing.T) {
 	}
 }
 
+func TestSyslogOfTheMachineGetsBothLogs(t *testing.T) {
+	for text, want := range map[string]string{
+		"logger = syslog:shop,LOCAL0": "unix:///dev/log shop local0", "logger = syslog": "unix:///dev/log uwsgi daemon", "logger = syslog:": "unix:///dev/log uwsgi daemon",
+		"log-syslog": "unix:///dev/log uwsgi daemon", "log-syslog = true": "unix:///dev/log uwsgi daemon", "log-syslog = shop": "unix:///dev/log shop daemon", "log-syslog = shop,user": "unix:///dev/log shop user",
+	} {
+		c, err := mapped(t, "[uwsgi]\n"+text+"\n")
+		got := ""
+		for _, name := range []string{"syslog_addr", "syslog_prefix", "syslog_facility"} {
+			got += " " + strings.Join(c.Given[name].Texts, "")
+		}
+		if err != nil || len(c.Notes) != 0 || got[1:] != want || strings.Join(c.Given["syslog"].Texts, "") != "on" {
+			t.Errorf("%s: %q, want %q: %v, %v", text, got, want, err, c.Notes)
+		}
+	}
+}
+
 func TestLoggersAreFilesOrListed(t *testing.T) {
 	for text, want := range map[string]string{
 		"req-logger = file:/r.log":                         "/r.log",
@@ -240,7 +256,6 @@ func TestLoggersAreFilesOrListed(t *testing.T) {
 		"logger = file:/a.log\nlogger-req = stdio":         "-",
 		"logto = /a.log\nreq-logger = file:logfile=/r,b=c": "/r",
 		"disable-logging\nreq-logger = file:/r.log":        "",
-		"logger = syslog:shop":                             "- listed logger",
 		"logger = errors file:/e.log":                      "- listed logger",
 		"logger = file:maxsize=9":                          "- listed logger",
 		"logger = file:/a.log\nlogger = file:/b.log":       "/a.log listed logger",

@@ -82,7 +82,7 @@ func listedRows() []Row {
 		says("run it before the server, as ExecStartPre= of the unit", "exec-* call-* hook-* wait-for-* wait-iface* wait-interface* after-request-hook after-request-call"),
 		says("the header belongs to the application, or to the proxy in front", "static-expires* static-gzip* collect-header pull-header response-header-collect http-auto-gzip mimefile mime-file error-page-*"),
 		says("access_log_only says which requests the access log has, and access_log_format what of them: docs/logging.md", "log-sendfile log-format-strftime logformat-strftime"),
-		says("the log goes to standard error, and logrotate or the journal keeps it", "log-encoder log-req-encoder log-maxsize log-backupname log-truncate log-reopen log-syslog log-socket log-prefix log-master-stream log-master-req-stream alarm*"),
+		says("the log goes to standard error, and logrotate or the journal keeps it", "log-encoder log-req-encoder log-maxsize log-backupname log-truncate log-reopen log-socket log-prefix log-master-stream log-master-req-stream alarm*"),
 		says("proxy_headers says which header has the client; docs/proxies.md", "log-x-forwarded-for http-manage-source"),
 		says("systemd does that: CPUAffinity=, Nice=, MemoryMax=", "cpu-affinity prio ksm never-swap"),
 		says("a worker with an exception in a request serves on", "reload-on-exception* reload-on-fd brutal-reload-on-fd catch-exceptions exception-handler"),

@@ -104,8 +104,10 @@ func addressRows() []Row {
 		{Names: names("daemonize daemonize2"), Treatment: Mapped, Setting: "daemon,errorlog", Says: "its value is the log file",
 			apply: func(m *mapping, o Option) { m.set("daemon", o, "on"); m.set("errorlog", o, o.Value) }},
 		{Names: names("logto logto2"), Treatment: Mapped, Setting: "errorlog,accesslog", Says: "the access log is in the same file", apply: text("errorlog")},
-		{Names: names("logger"), Treatment: Mapped, Setting: "errorlog,accesslog", Says: "`file:PATH` and `stdio:`; the access log is there, too, unless `req-logger` has it. Other ways, a name before them, and a second one are listed",
+		{Names: names("logger"), Treatment: Mapped, Setting: "errorlog,accesslog", Says: "`file:PATH`, `stdio:` and `syslog:`; the access log is there, too, unless `req-logger` has it. Other ways, a name before them, and a second one are listed",
 			apply: func(m *mapping, o Option) { m.logger(o) }},
+		{Names: names("log-syslog"), Treatment: Mapped, Setting: "syslog,syslog_addr,syslog_prefix,syslog_facility", Says: "`logger = syslog:NAME,FACILITY` means the same: " +
+			"messages begin with NAME.error and NAME.access, and go to /dev/log; both logs stay where they are, too", apply: func(m *mapping, o Option) { m.syslogFlag(o) }},
 		{Names: names("req-logger logger-req"), Treatment: Mapped, Setting: "accesslog", Says: "`file:PATH` and `stdio:`; others are listed", apply: func(m *mapping, o Option) { m.requestLogger(o) }},
 		{Names: names("disable-logging"), Treatment: Mapped, Setting: "accesslog", Says: "on standard output without it, as uWSGI has a line for each request; off with it, " +
 			"unless one of the next five says which requests have a line", apply: func(m *mapping, o Option) { m.quiet = truth(o) }},
