@@ -23,6 +23,10 @@ const (
 // NewForCaller prepares the front of a process that serves in threads of its own, and is at the other end of control. It ends when that
 // process does, or wants it to.
 func NewForCaller(s *settings.Settings, control *os.File) (*Server, error) {
+	if a := s.Apps[0]; a.WorkersMin+a.WorkersMax > 0 {
+		return nil, fault.New(fault.SettingInvalid, "workers_min and workers_max are for servers that have workers: this process serves by itself").
+			WithHint("name the application to speyside, or to speyside.serve(), for a server of its own.")
+	}
 	nothing := func(context.Context) (*config.Config, error) {
 		return nil, errors.New("a front of a process's own is not reloaded")
 	}

@@ -75,8 +75,20 @@ func (r *Server) lookAtDemand(alive context.Context, scaler *demand.Scaler) {
 	})
 }
 
-// pressure asks the loops, and waits for their answer: one that hangs is not asked again.
+// pressure looks at the segment, and asks the loops only when requests wait: they need not wake to say that nothing is to be done. One that hangs is not asked
+// again.
 func (l *load) pressure(alive context.Context) (dispatch.Pressure, bool) {
+	l.server.mu.Lock() // the segment stays as long
+	var glance dispatch.Pressure
+	var waits bool
+	_, there := l.server.loads[l]
+	if there {
+		glance, waits = l.line.Glance()
+	}
+	l.server.mu.Unlock()
+	if !there || !waits {
+		return glance, there
+	}
 	told := make(chan dispatch.Pressure, 1)
 	l.line.Pressure(func(p dispatch.Pressure) { told <- p })
 	select {

@@ -91,8 +91,7 @@ func (r *Server) rescale() {
 
 // bounds are those between which the number of workers follows the demand, and false where it does not.
 func (r *Server) bounds(s *settings.Settings) (least, most int, demanded bool) {
-	least, most, demanded = s.Apps[0].Scaled(r.begunWith(s))
-	return least, most, demanded && r.caller == nil
+	return s.Apps[0].Scaled(r.begunWith(s))
 }
 
 // mostWorkers is to how many a server can be scaled.

@@ -22,6 +22,7 @@ const mostExpected = 2
 type Generation struct {
 	front   *Front
 	segment *slot.Segment
+	queue   *slot.Queue
 	ports   []*dispatch.Port
 	up      atomic.Int32 // workers that are there
 
@@ -32,8 +33,8 @@ type Generation struct {
 // NewGeneration returns the front's side of a segment, which must have a port per loop. It takes no requests before [Front.Switch].
 // The watcher, which may be nil, is told of requests that have used up their time, on the loops: it must not block.
 func (f *Front) NewGeneration(segment *slot.Segment, watcher dispatch.Watcher) *Generation {
-	g := &Generation{front: f, segment: segment, there: map[int]bool{}}
 	queue := slot.NewQueue(segment)
+	g := &Generation{front: f, segment: segment, queue: queue, there: map[int]bool{}}
 	for i := range f.lanes {
 		port := dispatch.NewPort(segment, queue, f.spool, i, f.options.InMemory)
 		port.Watch(watcher)
@@ -109,7 +110,14 @@ func (g *Generation) Served(told func([]uint64)) {
 	}, func() { told(all) })
 }
 
-// Pressure calls told with how much there is to do for the generation's workers. Loops that have let go of it have nothing.
+// Glance returns how much there is to do for the generation's workers, but for how long requests have waited, and whether any waits. It wakes no loop. The segment
+// must be there until it has returned.
+func (g *Generation) Glance() (p dispatch.Pressure, waits bool) {
+	waits, busy, free := g.queue.Glance()
+	return dispatch.Pressure{Busy: busy, Free: free}, waits
+}
+
+// Pressure calls told with all of it, which the loops know. Those that have let go of the generation have nothing.
 func (g *Generation) Pressure(told func(dispatch.Pressure)) {
 	var mu sync.Mutex
 	var all dispatch.Pressure

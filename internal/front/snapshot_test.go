@@ -100,6 +100,9 @@ func TestPressureIsHowManyThreadsAreBusyAndHowLongTheOldestHasWaited(t *testing.
 		}
 	}
 	w.snapshot("four in line", all(4, 0))
+	if p, waits := w.generation.Glance(); p != (dispatch.Pressure{}) || !waits {
+		t.Errorf("got %+v, %v at a glance at four in line", p, waits)
+	}
 	worker := w.join(1)
 	claimed, running, done := w.next(worker), w.next(worker), w.next(worker)
 	for _, i := range []uint32{running, done} {
@@ -117,6 +120,9 @@ func TestPressureIsHowManyThreadsAreBusyAndHowLongTheOldestHasWaited(t *testing.
 	w.snapshot("none in line", all(0, 3))
 	if p := pressure(); p.Busy != 3 || p.Waited != 0 {
 		t.Errorf("got %+v with three started ones", p)
+	}
+	if _, waits := w.generation.Glance(); waits {
+		t.Error("somebody waits, at a glance")
 	}
 	w.switchOver(2, 2)
 	if p := pressure(); p != (dispatch.Pressure{}) {

@@ -101,6 +101,15 @@ func (q *Queue) Reaches(n int) bool {
 	return q.InWindow()+int(q.beyond.Load())+outside >= n && q.segment.filled()+outside >= n
 }
 
+// Glance tells from a few words whether requests wait, how many requests the workers run by their own word, and whether a thread sleeps. Anybody may ask, at any
+// time; what waits may be what clients have left behind.
+func (q *Queue) Glance() (waits bool, busy int, free bool) {
+	for w := range int(q.segment.used.Load()) {
+		busy += q.segment.Busy(w)
+	}
+	return q.InWindow()+int(q.beyond.Load())+int(q.outside.Load()) > 0, busy, q.AnyAsleep()
+}
+
 // Len is the number of requests in line, those in the window included.
 func (q *Queue) Len() int {
 	q.mu.Lock()

@@ -24,7 +24,7 @@ THREADS = 4
 OF_WORKERS = frozenset(
     "chdir daemon group max_requests max_requests_jitter max_worker_lifetime max_worker_lifetime_jitter"
     " max_worker_memory max_worker_memory_hard pidfile preload proc_name python pythonpath reload_overlap user warmup"
-    " warmup_timeout".split()
+    " warmup_timeout workers_calm workers_max workers_memory workers_min".split()
 )
 Value = str | int | float | bool | Sequence[str] | None
 

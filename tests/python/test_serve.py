@@ -252,6 +252,8 @@ def test_what_cannot_be_served_is_refused(tmp_path: Path) -> None:
         speyside.serve(app, workers=3)
     with pytest.raises(ValueError, match="max_requests, preload: not for a callable"):
         speyside.serve(app, preload="on", max_requests=3)
+    with pytest.raises(ValueError, match="workers_max: not for a callable"):
+        speyside.serve(app, workers_max=3)
     with pytest.raises(FrontRefused, match=r'setting keepalive is "soon" .*SPY0001'):
         speyside.serve(app, bind="127.0.0.1:0", keepalive="soon")
     with socket.socket() as taken:

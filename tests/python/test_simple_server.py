@@ -427,6 +427,9 @@ def test_what_is_wrong_is_said() -> None:
         server.settings = {"timeuot": 3}
         with pytest.raises(FrontRefused, match=r"(?s)no setting timeuot \[SPY0002\].*did you mean timeout"):
             server.serve_forever()
+        server.settings = {"workers_max": 3}
+        with pytest.raises(FrontRefused, match="workers_max are for servers that have workers.*SPY0001"):
+            server.serve_forever()
         server.settings = {}
         server.set_app(None)
         with pytest.raises(RuntimeError, match="set_app"):
