@@ -72,6 +72,9 @@ type Near struct {
 // readingGrace is how much longer than its limit a configuration may take: Python notices the limit itself, and can say where it is.
 const readingGrace = 2 * time.Second
 
+// bootPatience is how long an interpreter may take to start, which no configuration can help.
+const bootPatience = 30 * time.Second
+
 // StartPython starts the interpreter: line is its path, and the arguments that start Speyside's boot module in it. There is no reaper before there is a server. The error is a *fault.Error.
 func StartPython(line []string, reaper *Reaper) (*Python, error) {
 	p, err := startPython(line, reaper)
@@ -119,9 +122,11 @@ func (p *Python) belongTo(reaper *Reaper) {
 // or the interpreter; a [ReadingError] around it has the traceback. Whatever the result, the Python is to be closed or handed over.
 func (p *Python) ReadConfiguration(ctx context.Context, r *Reading) (Configuration, error) {
 	p.read = true
-	ctx, cancel := context.WithTimeout(ctx, r.Limit+readingGrace)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { p.process.signal(syscall.SIGKILL) })()
+	late := time.AfterFunc(bootPatience, func() { cancel(errLate) })
+	defer late.Stop()
 	go func() { // who died says nothing more, though others may hold its end of the control socket
 		p.process.wait()
 		p.control.hush()
@@ -138,7 +143,10 @@ func (p *Python) ReadConfiguration(ctx context.Context, r *Reading) (Configurati
 		case err != nil:
 			return Configuration{}, p.died(ctx, r)
 		}
-		p.booted = true
+		if !p.booted {
+			p.booted = true
+			late.Reset(r.Limit + readingGrace)
+		}
 		switch f.Type {
 		case "ConfigurationRead":
 			return f.Configuration, nil
@@ -163,13 +171,18 @@ func (e *ReadingError) Unwrap() error { return e.Err }
 // Raised is the traceback, for who tells of a reload.
 func (e *ReadingError) Raised() string { return e.Traceback }
 
+// errLate is why an interpreter is ended that takes too long.
+var errLate = errors.New("it takes too long")
+
 // died says why there is no answer.
 func (p *Python) died(ctx context.Context, r *Reading) error {
 	spelled := r.File + r.Module
 	p.process.wait()
 	status, _ := p.process.reap()
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case context.Cause(ctx) == errLate && !p.booted:
+		return fault.New(fault.ZygoteDied, "%s did not start within %v", p.path, bootPatience)
+	case context.Cause(ctx) == errLate || errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return fault.New(fault.ConfigurationFailed, "%s was not done after %v", spelled, r.Limit).
 			WithHint("a configuration says what to serve; start nothing in it that does not end.")
 	case ctx.Err() != nil:

@@ -275,7 +275,7 @@ def test_timeout_is_kept_in_this_process(start: Any) -> None:
         "    try:\n        while True: time.sleep(0.01)\n"
         "    except speyside.RequestTimeout:\n        print('timed out\\n', end='', flush=True)\n        raise\n"
     )
-    process = start(APPLICATION + slow + "speyside.serve(slow, bind='127.0.0.1:0', timeout=0.2)\nprint('after')")
+    process = start(APPLICATION + slow + "speyside.serve(slow, bind='127.0.0.1:0', timeout=1)\nprint('after')")
     with pytest.raises(urllib.error.HTTPError, match="504"):
         process.get()
     process.wait_for("timed out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -22,10 +23,10 @@ APPLICATION = """
 import os
 
 def application(environ, start_response):
-    if environ["PATH_INFO"] == "/stray":  # a grandchild of the worker that outlives its parent for a moment
+    if environ["PATH_INFO"] == "/stray":  # a grandchild of the worker that outlives its parent: it waits for a pipe
         if os.fork() == 0:
             if os.fork() == 0:
-                os.execvp("sleep", ["sleep", environ["QUERY_STRING"]])
+                os.execvp("cat", ["cat", environ["QUERY_STRING"]])
             os._exit(0)
         os.wait()
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -80,13 +81,24 @@ def test_signals_without_a_meaning_do_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(SANITIZED, reason="a fork under a sanitizer takes its time")
 def test_orphans_are_reaped_soon(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
     with contained(tmp_path) as (server, front):
         for _ in range(20):
-            assert server.get("/stray?0.05").status == 200
-        until(lambda: len(processes.children(front)) > 1, "orphans are the server's", PATIENCE)
+            assert server.get("/stray?pipe").status == 200
+        until(lambda: len(processes.children(front)) == 21, "orphans are the server's", PATIENCE)
+        until(
+            lambda: opened(tmp_path / "pipe") and len(processes.children(front)) == 1, "all orphans are dead", PATIENCE
+        )
         began = time.monotonic()
         until(lambda: len(everyone(front)) == 1, "the zygote is the only child", PATIENCE)
         assert time.monotonic() - began < 3
+
+
+def opened(pipe: Path) -> bool:
+    """Let go who waits for the other end of a pipe now; who comes later waits for the next time."""
+    with contextlib.suppress(OSError):  # nobody does
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    return True
 
 
 def everyone(pid: int) -> list[int]:
@@ -95,6 +107,7 @@ def everyone(pid: int) -> list[int]:
 
 
 def test_what_the_application_left_running_ends_with_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
     with contained(tmp_path) as (server, front):
-        assert server.get("/stray?3600").status == 200
+        assert server.get("/stray?pipe").status == 200
         until(lambda: len(processes.children(front)) == 2, "the orphan is the server's", PATIENCE)

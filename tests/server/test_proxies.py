@@ -354,7 +354,7 @@ def test_only_the_version_that_is_set_is_read(mode: str, good: bytes, bad: bytes
 
 
 def test_header_of_the_proxy_protocol_has_the_time_of_a_head() -> None:
-    with running("apps.environs", "--proxy-protocol", "--header-timeout=0.3") as server:
+    with running("apps.environs", "--proxy-protocol", "--header-timeout=1") as server:
         for beginning, status in [(b"PROXY TCP4 1.2", 408), (V2[:5], 408), (v1() + b"GET ", 408), (v1(), 0), (b"", 0)]:
             with server.connect() as client:
                 client.send(beginning)

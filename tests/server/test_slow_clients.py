@@ -21,7 +21,7 @@ pytestmark = pytest.mark.alone  # their patience is short
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A server with little patience."""
-    times = ("--header-timeout=0.4", "--body-timeout=0.4", "--send-timeout=0.4", "--keep-alive=0.4")
+    times = ("--header-timeout=0.4", "--body-timeout=1", "--send-timeout=1", "--keep-alive=2")
     with running("apps.replies", *times, workers=1, threads=2) as made:
         yield made
 
@@ -66,8 +66,8 @@ def test_body_that_does_not_come_is_answered_with_408(framing: tuple[str, str], 
 
 def test_body_that_keeps_its_rate_may_take_longer_than_its_time(server: Server) -> None:
     with server.connect() as client:
-        client.send(request("POST", "/name?name=steady", [("Content-Length", "6000")]))
-        for _ in range(10):
+        client.send(request("POST", "/name?name=steady", [("Content-Length", "9000")]))
+        for _ in range(15):
             client.send(b"x" * 600)
             time.sleep(0.1)  # the client's pace
         assert client.reply().text == "steady"
@@ -86,7 +86,7 @@ def test_reader_that_takes_a_little_is_served_on(server: Server) -> None:
     out = server.stdout.mark
     with small_window(server) as slow, slow.makefile("rb") as reply:
         slow.sendall(request("GET", "/endless?name=sipped"))
-        for _ in range(25):
+        for _ in range(30):
             time.sleep(0.05)  # the client's pace
             assert len(reply.read(60_000)) == 60_000
         assert "closed sipped" not in server.stdout.text(out)
