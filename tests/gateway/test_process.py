@@ -96,11 +96,15 @@ def test_a_sleeping_thread_is_rung(front: Front) -> None:
 
 
 def test_stop_ends_every_serve_and_lasts_until_after_fork(front: Front) -> None:
-    with front.serving(hello, 0) as first, front.serving(hello, 3) as second:
-        started = time.monotonic()
-        until(lambda: sum(front.memory[front.worker_at(0) + 64 : front.worker_at(0) + 80]) == 2)
-    assert time.monotonic() - started < 0.9  # they were woken, and did not wait out their second
-    assert first.served == second.served == 0
+    took = []
+    for _ in range(3):  # a busy machine may take the CPU for a while, but not each time
+        _gateway.after_fork(0)
+        with front.serving(hello, 0) as first, front.serving(hello, 3) as second:
+            started = time.monotonic()
+            until(lambda: sum(front.memory[front.worker_at(0) + 64 : front.worker_at(0) + 80]) == 2)
+        took.append(time.monotonic() - started)
+        assert first.served == second.served == 0
+    assert min(took) < 0.9  # they were woken, and did not wait out their second
     front.push(front.fill())
     assert _gateway.serve(hello, 0, 0) == 0 and front.state(0) == N.StateFilled
     _gateway.after_fork(0)

@@ -195,6 +195,7 @@ def test_requests_that_were_not_started_are_served_by_others(gate: Gate) -> None
         assert [client.reply().text for client in line] == [f"n{number}" for number in range(30)]
         gate.open()
         assert lucky.reply().text == f"lucky pid={survivor}"
+        server.printed(r"^served n\d+\.$", count=30)
         served = re.findall(r"^served (n\d+)\.$", server.stdout.text(), re.MULTILINE)
         assert sorted(served) == sorted(f"n{number}" for number in range(30)), "once each"
         for client in [doomed, lucky, *line]:

@@ -31,6 +31,7 @@ def test_banner_names_address_workers_python_application_and_how_to_stop() -> No
         assert python and python[1] == platform.python_version()
         assert os.path.realpath(python[2]) == os.path.realpath(sys.executable)
         assert re.search(r"^  stop +Ctrl-C .*at once$", server.banner, re.MULTILINE)
+        server.printed("^printed while it was imported$")
         assert server.stdout.text() == "printed while it was imported\n"
 
 
