@@ -41,9 +41,13 @@ func (c *call) importFile(name string, w io.Writer) error {
 	switch base, _, _ := strings.Cut(name, ":"); filepath.Ext(base) {
 	case ".ini":
 		flag = "--ini"
+	case ".yaml", ".yml":
+		flag = "--yaml"
+	case ".json":
+		flag = "--json"
 	case ".py":
 	default:
-		return fault.New(fault.Usage, "speyside import reads a .ini file of uWSGI's or a .py file of gunicorn's, and was given %s", name)
+		return fault.New(fault.Usage, "speyside import reads a .ini, .yaml or .json file of uWSGI's or a .py file of gunicorn's, and was given %s", name)
 	}
 	quiet := *c
 	quiet.env = func(string) string { return "" }

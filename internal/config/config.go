@@ -18,6 +18,7 @@ import (
 	"speyside.dev/speyside/internal/config/discover"
 	"speyside.dev/speyside/internal/config/gunicorn"
 	"speyside.dev/speyside/internal/config/pasteini"
+	"speyside.dev/speyside/internal/config/uwsgi"
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/settings"
 )
@@ -86,7 +87,7 @@ func Read(ctx context.Context, o Options) (*Config, error) {
 		return nil, err
 	}
 	if file != nil && file.uwsgi {
-		return c, c.readUWSGI(&o, w, file.name)
+		return c, c.readUWSGI(&o, w, file)
 	}
 	sources := settings.Sources{Flags: w.line.Given, Env: o.Env, Dir: o.Dir}
 	var values []gunicorn.Value
@@ -131,6 +132,7 @@ type file struct {
 	python bool   // it is executed
 	found  bool   // nobody named it
 	uwsgi  bool   // it is uWSGI's, and the name may end with its section; it is read later
+	form   uwsgi.Form
 }
 
 // isPython reports whether it is executed.
@@ -138,8 +140,8 @@ func (f *file) isPython() bool { return f.python || f.module != "" }
 
 // choose returns the file that counts: the one that was named, else the first that is there; nil when there is none.
 func (c *Config) choose(o *Options, w *written) (*file, error) {
-	if ini := o.ini(w); ini != "" {
-		return &file{name: ini, uwsgi: true}, nil
+	if f, err := o.forUWSGI(w); f != nil || err != nil {
+		return f, err
 	}
 	name := strings.TrimSpace(o.Env("SPEYSIDE_CONFIG"))
 	if given, ok := w.line.Given["config"]; ok {
@@ -155,7 +157,8 @@ func (c *Config) choose(o *Options, w *written) (*file, error) {
 		return c.find(o)
 	}
 	if isUWSGI(o.Dir, name) {
-		return &file{name: name, uwsgi: true}, nil
+		path, _, _ := strings.Cut(name, ":")
+		return &file{name: name, uwsgi: true, form: uwsgi.FormOf(path)}, nil
 	}
 	f, err := o.inPython(name, w)
 	if f == nil && err == nil {
@@ -236,7 +239,7 @@ func (f *file) read() ([]settings.Layer, error) {
 		return []settings.Layer{{"paste": settings.Given{Texts: []string{f.path}, Source: settings.Source(f.name)}}}, nil
 	}
 	return nil, fault.New(fault.ConfigurationUnreadable, "%s is of no kind that is known", f.name).
-		WithHint("a configuration is a .toml file, a .py file for gunicorn, or an .ini file: for uWSGI with [uwsgi], for PasteDeploy with [app:main].")
+		WithHint("a configuration is a .toml file, a .py file for gunicorn, an .ini file: for uWSGI with [uwsgi], for PasteDeploy with [app:main]; or a .yaml or .json file for uWSGI.")
 }
 
 // own are the variables that the server itself sets for its processes.

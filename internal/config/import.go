@@ -23,10 +23,10 @@ func (c *Config) Import(w io.Writer) error {
 		fmt.Fprintf(&b, "# Note: %s\n", comment(noteText(note)))
 	}
 	for _, kept := range c.Kept {
-		fmt.Fprintf(&b, "# Not here, and lost without --ini: %s\n", comment(kept))
+		fmt.Fprintf(&b, "# Not here, and lost without %s: %s\n", flagFor(c.File), comment(kept))
 	}
 	if c.UWSGI != nil {
-		b.WriteString("# Without --ini there are no modules uwsgi and uwsgidecorators for the application to import.\n")
+		fmt.Fprintf(&b, "# Without %s there are no modules uwsgi and uwsgidecorators for the application to import.\n", flagFor(c.File))
 	}
 	if c.Executed != nil {
 		fmt.Fprintf(&b, "# Functions of %s (hooks) are called only where it is named with --config.\n", comment(c.File))

@@ -13,17 +13,62 @@ import (
 	"speyside.dev/speyside/internal/settings"
 )
 
-// ini is the file for uWSGI that is named on the command line, else in the environment.
-func (o *Options) ini(w *written) string {
-	if given, ok := w.line.Given["ini"]; ok {
-		return given.Texts[len(given.Texts)-1]
+// forms are the settings that name a file for uWSGI.
+var forms = []struct {
+	setting string
+	form    uwsgi.Form
+}{{"ini", uwsgi.INI}, {"yaml", uwsgi.YAML}, {"json", uwsgi.JSON}}
+
+// forUWSGI is the file for uWSGI that is named on the command line, else in the environment; nil when none is.
+func (o *Options) forUWSGI(w *written) (*file, error) {
+	for _, where := range []func(setting string) string{
+		func(setting string) string { return last(w.line.Given[setting].Texts) },
+		func(setting string) string { return strings.TrimSpace(o.Env("SPEYSIDE_" + strings.ToUpper(setting))) },
+	} {
+		var found *file
+		for _, f := range forms {
+			name := where(f.setting)
+			switch {
+			case name == "":
+			case found != nil:
+				return nil, fault.New(fault.Usage, "one file for uWSGI is read, and two were named: %s and %s", found.name, name)
+			default:
+				found = &file{name: name, uwsgi: true, form: f.form}
+			}
+		}
+		if found != nil {
+			return found, nil
+		}
 	}
-	return strings.TrimSpace(o.Env("SPEYSIDE_INI"))
+	return nil, nil
 }
 
-// isUWSGI reports whether a name is that of an ini file for uWSGI: one that has the section it names, or [uwsgi].
+// flagFor is the flag that reads such a file.
+func flagFor(name string) string {
+	path, _, _ := strings.Cut(name, ":")
+	for _, f := range forms {
+		if f.form == uwsgi.FormOf(path) {
+			return "--" + f.setting
+		}
+	}
+	return "--config"
+}
+
+// last is the one that counts; "" when there is none.
+func last(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return texts[len(texts)-1]
+}
+
+// isUWSGI reports whether a name is that of a file for uWSGI: an ini file that has the section it names, or [uwsgi]; and YAML and JSON
+// is nothing else here.
 func isUWSGI(dir, named string) bool {
 	name, section, _ := strings.Cut(named, ":")
+	if uwsgi.FormOf(name) != uwsgi.INI {
+		return true
+	}
 	if !strings.HasSuffix(name, ".ini") {
 		return false
 	}
@@ -40,7 +85,8 @@ func isUWSGI(dir, named string) bool {
 }
 
 // readUWSGI makes settings of a file for uWSGI, and notes what has no effect.
-func (c *Config) readUWSGI(o *Options, w *written, named string) error {
+func (c *Config) readUWSGI(o *Options, w *written, f *file) error {
+	named := f.name
 	c.File = named
 	if len(w.values) > 0 {
 		return fault.New(fault.Usage, "--%s is gunicorn's flag, and %s is a file for uWSGI", strings.ReplaceAll(w.values[0].Name, "_", "-"), named)
@@ -51,7 +97,7 @@ func (c *Config) readUWSGI(o *Options, w *written, named string) error {
 	}
 	world.Dir, world.Environ = o.Dir, o.Environ
 	world.LookupEnv = func(name string) (string, bool) { return lookup(o.Environ, name) }
-	read, err := uwsgi.Read(named, world)
+	read, err := uwsgi.ReadAs(f.form, named, world)
 	if err != nil {
 		return err
 	}

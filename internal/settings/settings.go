@@ -21,6 +21,8 @@ type Settings struct {
 
 	Config   string // the file, or ConfigOff; empty: to be found
 	Ini      string // uWSGI's file in its place; empty: none
+	YAML     string // the same, in another form
+	JSON     string
 	ProcName string // of the server, for people
 
 	Bind      []Address // at least one; the paths of Unix sockets are absolute

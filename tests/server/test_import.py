@@ -93,7 +93,7 @@ def test_no_file_is_overwritten(short_path: Path) -> None:
     ("arguments", "code", "says"),
     [
         ((), 2, "takes one argument"),
-        (("a.yaml",), 2, "reads a .ini file of uWSGI's or a .py file of gunicorn's, and was given a.yaml"),
+        (("a.xml",), 2, "or a .py file of gunicorn's, and was given a.xml"),
         (("none.ini",), 1, "reading none.ini: no such file or directory [SPY0030]"),
         (("refused.ini",), 1, "refused.ini:2: https = :443,a,b cannot be honoured [SPY0080]"),
         (("whole.ini", "-o", "no/such/directory.toml"), 1, "writing no/such/directory.toml"),
@@ -105,3 +105,18 @@ def test_what_cannot_be_imported_is_one_readable_error(
     (short_path / "refused.ini").write_text("[uwsgi]\nhttps = :443,a,b\nmodule = app\n")
     (short_path / "whole.ini").write_text("[uwsgi]\nmodule = app\n")
     assert says in speyside("import", *arguments, cwd=short_path, code=code).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "flag"),
+    [
+        ("a.yaml", "uwsgi:\n  module: app\n  workers: 3\n  add-header: 'A: b'\n", "--yaml"),
+        ("a.json", '{"uwsgi": {"module": "app",\n "workers": 3,\n "add-header": "A: b"}}', "--json"),
+    ],
+)
+def test_files_for_uwsgi_of_other_forms_are_imported(tmp_path: Path, name: str, text: str, flag: str) -> None:
+    (tmp_path / name).write_text(text)
+    ended = end_of("import", name, cwd=tmp_path)
+    assert ended.code == 0, ended
+    assert re.search(rf"^workers = 3 +# {name}:[23], workers$", ended.stdout, re.MULTILINE)
+    assert re.search(rf"lost without {flag}: {name}:[34]: add-header = A: b$", ended.stdout, re.MULTILINE)

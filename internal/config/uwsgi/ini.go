@@ -44,7 +44,7 @@ func (r *reader) failed() error {
 }
 
 // include reads one section of a file. named is where it was asked for.
-func (r *reader) include(path, section string, named Where) {
+func (r *reader) include(form Form, path, section string, named Where) {
 	here := inclusion{r.within(path), section}
 	for i, before := range r.chain {
 		if before == here {
@@ -68,7 +68,11 @@ func (r *reader) include(path, section string, named Where) {
 	r.last = path
 	outer := r.current
 	r.chain, r.current = append(r.chain, here), here
-	r.section(path, section, r.magic(text, path, section))
+	if text = r.magic(text, path, section); form == INI {
+		r.section(path, section, text)
+	} else {
+		r.tree(path, section, text, form)
+	}
 	r.chain, r.current = r.chain[:len(r.chain)-1], outer
 }
 
@@ -176,15 +180,19 @@ func (r *reader) line(line string, where Where) {
 	name, value, has := strings.Cut(line, "=")
 	o := Option{Name: strings.Trim(name, blank), Value: strings.Trim(value, blank), Where: where}
 	o.Bare = !has
-	if o.Name == "" {
-		r.wrong(where, "%s has no name before its =", shown(line))
-		return
+	r.option(o)
+}
+
+// option takes one that is written in whatever form.
+func (r *reader) option(o Option) {
+	switch {
+	case o.Name == "":
+		r.wrong(o.Where, "= %s has no name before it", shown(o.Value))
+	case o.Bare && !known(o.Name):
+		r.wrong(o.Where, "%s is no option of uWSGI, and has no value", shown(o.Name)).Hint = guess(o.Name)
+	default:
+		r.logic.take(r, o)
 	}
-	if !has && !known(o.Name) {
-		r.wrong(where, "%s is no option of uWSGI, and has no value", shown(o.Name)).Hint = guess(o.Name)
-		return
-	}
-	r.logic.take(r, o)
 }
 
 // guess is a hint for a name that nobody knows.
@@ -214,13 +222,17 @@ func (r *reader) add(o Option) {
 			r.wrong(o.Where, "%s is read from files alone, not from %s", o.Name, shown(path)).Hint = "put what it says into a file."
 			return
 		}
-		r.include(path, section, o.Where)
+		r.include(formOf(o.Name, path), path, section, o.Where)
 	}
 }
 
 // isInclude reports whether an option names another file.
 func isInclude(name string) bool {
-	return name == "ini" || name == "include" || name == "inherit" || name == "config"
+	switch name {
+	case "ini", "include", "inherit", "config", "yaml", "yml", "json", "js":
+		return true
+	}
+	return false
 }
 
 // shown is text of a file as it may stand in a message.

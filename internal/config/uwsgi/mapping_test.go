@@ -198,7 +198,7 @@ func TestWhatProtectsOrShapesTheServiceStopsTheStart(t *testing.T) {
 		"shared-socket = :80":             "use http-socket",
 		"mount = /a=a\nmount = /b=b":      "start another server",
 		"module = a\nmount = /b=b":        "start another server",
-		"yaml = other.yaml":               "only ini files are read",
+		"xml = other.xml":                 "ini, YAML and JSON are read",
 	} {
 		_, err := mapped(t, "[uwsgi]\n"+text+"\n")
 		if fault.Of(err) == nil && err != nil {

@@ -25,7 +25,7 @@ func keptRows() []Row {
 		{Names: names("pyargv"), Treatment: Module, Says: "`sys.argv`, separated by blanks", apply: keep(func(p *Payload) *[]string { return &p.Argv })},
 		{Names: names("locks"), Treatment: Module, Says: "how many locks `uwsgi.lock(n)` has beside the first", apply: func(m *mapping, o Option) { m.locks(o) }},
 		{Names: names("set set-ph set-placeholder"), Treatment: Module, Says: "a placeholder, and in `uwsgi.opt`", apply: func(*mapping, Option) {}},
-		{Names: names("ini config include inherit"), Treatment: Module, Says: "the file is read at its place; one that includes itself is an error", apply: func(*mapping, Option) {}},
+		{Names: names("ini yaml yml json js config include inherit"), Treatment: Module, Says: "the file is read at its place; one that includes itself is an error", apply: func(*mapping, Option) {}},
 		{Names: names("strict"), Treatment: Module, Says: "an unknown option is an error, which without it is listed", apply: func(m *mapping, o Option) { m.strict = truth(o) }},
 	}
 }
@@ -110,6 +110,6 @@ func refusedRows() []Row {
 		says("it is another language, or another way to serve", "asyncio tornado greenlet coroae loop cgi-mode"),
 		says("there is no such environment: write each into env", "envdir early-envdir unenv"),
 		says("the application is imported as it is", "pymodule-alias post-pymodule-alias symcall* dlopen"),
-		says("only ini files are read: write its keys into one", "xml xmlconfig yaml yml json js sqlite ldap config-py"),
+		says("files in the forms ini, YAML and JSON are read: write its keys into one", "xml xmlconfig sqlite ldap config-py"),
 	}
 }

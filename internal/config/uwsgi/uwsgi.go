@@ -1,4 +1,4 @@
-// Package uwsgi reads uWSGI's ini files and says what their options are here. Most callers need Read, which follows includes,
+// Package uwsgi reads uWSGI's files, in their forms ini, YAML and JSON, and says what their options are here. Most callers need Read, which follows includes,
 // placeholders and conditions as uWSGI does, and [File.Map], which turns the options into settings by one table; Rows is that table.
 //
 // It changes nothing and starts nothing, and it refuses what would run a program while the file is read. Options that protect or
@@ -118,12 +118,18 @@ func nearest(name string) string { return settings.Nearest(name, knownNames()) }
 // Read reads `file` or `file:section`, the section being uwsgi where none is given. The error has everything that is wrong, see
 // [fault.Each]; each is an occurrence of fault.ConfigurationUnreadable or fault.ConfigurationMalformed.
 func Read(name string, world World) (*File, error) {
+	path, _ := splitSection(name, "")
+	return ReadAs(FormOf(path), name, world)
+}
+
+// ReadAs reads a file of which it is known how it is written.
+func ReadAs(form Form, name string, world World) (*File, error) {
 	path, section := splitSection(name, "")
 	r := &reader{world: world, file: &File{Name: path}, first: path}
 	for _, variable := range world.Environ {
 		r.environment(variable)
 	}
-	r.include(path, section, Where{})
+	r.include(form, path, section, Where{})
 	r.expandAll()
 	return r.file, r.failed()
 }

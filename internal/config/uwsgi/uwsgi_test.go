@@ -173,6 +173,102 @@ func TestASectionIsNamedAfterTheFile(t *testing.T) {
 	}
 }
 
+// The same options in each form.
+func TestYAMLAndJSONSayWhatAnIniFileSays(t *testing.T) {
+	files := map[string]string{
+		"app.ini": "[uwsgi]\nmaster = true\nbase = %d\nchdir = %(base)x\nenv = A=b\nenv = C=d\nprocesses = %(%k * 2)\nif-env = COLOUR\nhue = %(_)\nendif =\nmode = 0660\n" +
+			"ini = more.ini\nvacuum = \n",
+		"more.ini": "[uwsgi]\nthreads = 2\n",
+		"app.yaml": "# as people have it\nother: {x: y}\nuwsgi:\n  master: true\n  base: %d\n  chdir: %(base)x\n  env:\n    - A=b\n    - \"C=d\"\n  processes: '%(%k * 2)'\n" +
+			"  if-env: COLOUR\n  hue: %(_)\n  endif:\n  mode: 0660\n  yaml: more.yml\n  vacuum:\nlast: [1]\n",
+		"more.yml": "uwsgi:\n  threads: 2 # of each\n",
+		"app.json": `{"other": {"x": [{"y": 1}]}, "none": 3, "uwsgi": {"master": true, "base": "%d", "chdir": "%(base)x", "env": ["A=b", "C=d"],
+			"processes": "%(%k * 2)", "if-env": "COLOUR", "hue": "%(_)", "endif": null, "mode": "0660", "include": "more.json", "vacuum": ""}}`,
+		"more.json": `{"uwsgi": {"threads": 2}}`,
+	}
+	w := world(t, files)
+	var all []string
+	for _, name := range []string{"app.ini", "app.yaml", "app.json"} {
+		f, err := Read(name, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got strings.Builder
+		for _, o := range f.Options {
+			if !isInclude(o.Name) {
+				fmt.Fprintf(&got, "%s = %s\n", o.Name, o.Value)
+			}
+			if o.Where.Line == 0 || !strings.HasSuffix(o.Where.File, filepath.Ext(name)) && filepath.Ext(name) != ".yaml" {
+				t.Errorf("%s is at %s", o.Name, o.Where)
+			}
+		}
+		all = append(all, got.String())
+	}
+	if all[0] != all[1] || all[0] != all[2] || !strings.Contains(all[0], "processes = 4\nhue = blue\nmode = 0660\nthreads = 2\nvacuum = \n") {
+		t.Errorf("%s\n%s\n%s", all[0], all[1], all[2])
+	}
+}
+
+func TestAnOptionOfAnyFormSaysItsLine(t *testing.T) {
+	for name, text := range map[string]string{"app.yaml": "web:\n  processes: 1\n\n  chroot:\n  - /a\n", "app.json": "{\"web\":\n {\"processes\": 1,\n\n\n  \"chroot\": \"/a\"}}"} {
+		w := world(t, map[string]string{name: text})
+		f, err := Read(name+":web", w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = f.Map(w); err == nil || !strings.HasPrefix(err.Error(), name+":5: chroot = /a cannot be honoured") {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWhatIsNoYAMLOrJSONIsOneErrorWithItsLine(t *testing.T) {
+	for says, file := range map[string][2]string{
+		"app.json:3: invalid character":                         {"app.json", "{\"uwsgi\": {\n\"a\": 1,\n}}"},
+		"app.json:2: it ends in the middle":                     {"app.json", "{\"uwsgi\": {\n\"a\": 1,"},
+		"app.json:1: it ends in the middle":                     {"app.json", ""},
+		"app.json:1: the file is no object":                     {"app.json", "[1]"},
+		"app.json:2: something follows the object":              {"app.json", "{\"uwsgi\": {}}\n{}"},
+		"app.json:2: a is neither a value nor a list of values": {"app.json", "{\"uwsgi\": {\n\"a\": {\"b\": 1}}}"},
+		"app.json:3: c is neither a value nor a list of values": {"app.json", "{\"uwsgi\": {\n\n\"c\": [[1]]}}"},
+		"app.json:1: a has a line break or another control":     {"app.json", `{"uwsgi": {"a": "b\nc"}}`},
+		"app.json: there is no section uwsgi":                   {"app.json", `{"web": {"a": "b"}}`},
+		"app.yaml:2: did not find expected key":                 {"app.yaml", "uwsgi:\n  a: b\n c: [\n"},
+		"app.yaml:2: a is neither a value nor a list of values": {"app.yaml", "uwsgi:\n  a:\n    b: c\n"},
+		"app.yaml:1: it has no sections":                        {"app.yaml", "- a\n"},
+		"app.yaml: there is no section uwsgi":                   {"app.yaml", ""},
+		"app.yaml:3: a second document begins":                  {"app.yaml", "uwsgi:\n  a: b\n---\nc: d\n"},
+		"app.yaml:2: a has a line break or another control":     {"app.yaml", "uwsgi:\n  a: |\n    b\n    c\n"},
+		"app.yaml:2: files include each other in a circle":      {"app.yaml", "uwsgi:\n  yaml: app.yaml\n"},
+		"app.json:2: uwsgi is no object of options":             {"app.json", "{\n\"uwsgi\": 1}"},
+		"app.yaml:1: uwsgi is no mapping of options":            {"app.yaml", "uwsgi:\n"},
+		"reading app.yaml: no such file":                        {"b.yaml", ""},
+	} {
+		w := world(t, map[string]string{file[0]: file[1]})
+		name := "app" + filepath.Ext(file[0])
+		_, err := Read(name, w)
+		if err == nil || !strings.HasPrefix(err.Error(), says) || fault.Of(fault.Each(err)[0]) == nil {
+			t.Errorf("want %s: %v", says, err)
+		}
+	}
+}
+
+func FuzzForms(f *testing.F) {
+	for _, text := range []string{"uwsgi:\n  a: b\n  c:\n  - %d\n", "uwsgi: &a {b: c}\nd: *a\n", `{"uwsgi": {"a": ["b", 1, true, null]}}`, `{"x": [{}], "uwsgi": 1}`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, name := range []string{"app.yaml", "app.json"} {
+			_, err := Read(name, world(t, map[string]string{name: text}))
+			for _, one := range fault.Each(err) {
+				if err != nil && (fault.Of(one) == nil || strings.ContainsAny(one.Error(), "\x00\x1b")) {
+					t.Errorf("an error without a code, or not for a terminal: %q", one)
+				}
+			}
+		}
+	})
+}
+
 func FuzzRead(f *testing.F) {
 	seeds := 0
 	for _, files := range archives(f, "testdata/*/*.txt") {
