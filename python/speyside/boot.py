@@ -106,6 +106,7 @@ def _serve(origin: Origin, orders: Orders, load: Order) -> int:
     for name, _, value in (variable.partition("=") for variable in load.texts("environment")):
         os.environ[name] = value
     identity.become(load.fields.get("identity"))
+    refuse_free_threaded()
     try:
         from speyside import zygote
     except ImportError as error:
@@ -116,6 +117,17 @@ def _serve(origin: Origin, orders: Orders, load: Order) -> int:
         return zygote.run(orders.channel, load, orders.configuration)
     except zygote.LeftBehind:
         origin.begin_again(load, orders.reading)
+
+
+def refuse_free_threaded() -> None:
+    """Raise Failure where there is no GIL: such a Python loads the extension, and may crash in it."""
+    if "t" not in sys.abiflags:
+        return
+    raise Failure(
+        _faults.EXTENSION_MISSING,
+        f"{sys.executable} is a free-threaded Python, which Speyside's extension does not run on",
+        "name the ordinary build of Python with --python, or make the virtual environment with that.",
+    )
 
 
 def vanish(status: int) -> NoReturn:
