@@ -125,6 +125,7 @@ def test_no_more_workers_come_than_may_be(gate: Gate) -> None:
         clients = ask(server, gate, "a", "b", "c", "d")
         server.ready(2)
         waited(server, 1500)
+        server.log(r"workers scaled workers=2 before=1 ")
         assert scaled(server) == ["1 2"]
         assert len(server.workers()) == 2
         gate.open()
@@ -143,9 +144,8 @@ def test_workers_leave_one_at_a_time_when_it_is_calm_and_nobody_notices(gate: Ga
         server.log(rf"workers scaled workers=1 before=2 {reason}")
         server.ready(1)
         visitor.finish()
-        changes = scaled(server)
-        dismissed = changes.count("2 1") + changes.count("3 2")
-        assert status(server)["metrics"]["workers_dismissed_total"] == dismissed
+        dismissed = status(server)["metrics"]["workers_dismissed_total"]
+        server.log(r"workers scaled .* by=-1 ", count=dismissed)
         assert not re.search(r" (502|503) |in_hand=", server.stderr.text())
 
 
@@ -207,6 +207,7 @@ def test_reload_keeps_the_number_that_demand_has_made(tmp_path: Path, gate: Gate
         clients = ask(server, again, "c", "d", "e")
         for name in "cde":
             server.printed(rf"^started {name} ")
+        server.log(r"workers scaled workers=3 before=2 ")
         assert scaled(server) == ["1 2", "2 3"]
         again.open()
         answered(clients)
