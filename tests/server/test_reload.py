@@ -255,3 +255,18 @@ def test_rollback_of_a_reload_with_little_room_brings_all_workers_back(tmp_path:
         server.log(r" ERROR reload failed generation=2 .*in its first seconds.* serving=1 ")
         until(lambda: len(server.tree()) == 1 + 1 + 4, "four workers of the old generation alone", PATIENCE)
         assert {server.get("/").text for _ in range(20)} == {"1 a"}
+
+
+def test_reload_to_far_fewer_workers_begins_with_as_many_as_there_are(tmp_path: Path) -> None:
+    """The new generation has room for those, although its settings want few."""
+    write(tmp_path)
+    settings = tmp_path / "speyside.toml"
+    settings.write_text("[app]\nworkers = 41\nthreads = 1\n")
+    with running("released:app", workers=None, threads=None, cwd=tmp_path) as server:
+        server.ready(41)
+        settings.write_text("[app]\nworkers = 1\nthreads = 1\n")
+        server.interrupt(SIGHUP)
+        server.log(r"generation took over generation=2 ")
+        server.log(r"workers scaled workers=1 before=41 by=-40$")
+        assert server.get("/").text == "2 a"
+        until(lambda: len(server.workers()) == 1, "one worker is left", PATIENCE)
