@@ -87,6 +87,12 @@ func TestHotPathBesideHealthChecksDoesNotAllocate(t *testing.T) {
 	w.clients(32).countAllocations()
 }
 
+func TestHotPathThatIsCountedDoesNotAllocate(t *testing.T) {
+	w := startWith(t, 1, 1, func(o *front.Options) { o.Count = true })
+	w.work(0, fixed)
+	w.clients(32).countAllocations()
+}
+
 func TestHotPathBehindAProxyDoesNotAllocate(t *testing.T) {
 	w := startWith(t, 1, 1, func(o *front.Options) { trusting(t, o) })
 	w.work(0, fixed)

@@ -13,6 +13,7 @@ import (
 	"speyside.dev/speyside/internal/dispatch"
 	"speyside.dev/speyside/internal/front"
 	"speyside.dev/speyside/internal/observe"
+	"speyside.dev/speyside/internal/slot/slottest"
 	"speyside.dev/speyside/internal/wire"
 )
 
@@ -127,5 +128,35 @@ func TestPressureIsHowManyThreadsAreBusyAndHowLongTheOldestHasWaited(t *testing.
 	w.switchOver(2, 2)
 	if p := pressure(); p != (dispatch.Pressure{}) {
 		t.Errorf("got %+v of a generation that has just begun", p)
+	}
+}
+
+func TestTalliesCountWhatAWorkerSaysOfItselfAndNothingBeyondIt(t *testing.T) {
+	w := startWith(t, 2, 2, func(o *front.Options) { o.Count = true })
+	said := []struct{ ran, core uint32 }{{1500, 0}, {500, 0}, {^uint32(0), 1 << 30}} // the last is no thread
+	served := 0
+	w.work(1, func(worker *slottest.Worker, i uint32) {
+		s := worker.Slot(i)
+		if s.Flags&wire.FlagTimed == 0 || s.Ran != 0 {
+			t.Errorf("the worker is not asked: flags %b, ran %d", s.Flags, s.Ran)
+		}
+		s.Ran, s.Core = said[served].ran, said[served].core
+		served++
+		fixed(worker, i)
+	})
+	c := w.clients(1)
+	for range said {
+		c.round()
+	}
+	line := w.snapshot("what was served", func(_ front.Snapshot, line *front.Line) bool { return line.Tallies[1].Requests == 3 })
+	got := line.Tallies[1]
+	if got.Ran != 2*time.Millisecond+time.Duration(^uint32(0))*time.Microsecond || got.Cores[0] != 2 || got.Exceptions+got.TimedOut != 0 {
+		t.Errorf("got %+v", got)
+	}
+	if got.Bytes < 3*uint64(len(body)) || got.Bytes > 3*200 {
+		t.Errorf("%d bytes of replies", got.Bytes)
+	}
+	if other := line.Tallies[0]; other.Requests != 0 || other.Bytes != 0 {
+		t.Errorf("the other worker has %+v", other)
 	}
 }

@@ -46,7 +46,7 @@ func applicationRows() []Row {
 			apply: func(m *mapping, o Option) { m.callable = o.Value }},
 		{Names: names("mount"), Treatment: Mapped, Setting: "wsgi_app,root_path", Says: "one mount: `/prefix=module:callable`, and see `manage-script-name`; more than one is refused, " +
 			"several applications come later", apply: func(m *mapping, o Option) { m.mounts = append(m.mounts, o) }},
-		{Names: names("manage-script-name"), Treatment: Mapped, Setting: "root_path", Says: "with `mount`; without it the application is given SCRIPT_NAME empty and the whole path, as in uWSGI",
+		{Names: names("manage-script-name"), Treatment: Mapped, Setting: "root_path", Says: "with `mount`; without it the application is given SCRIPT_NAME empty and the whole path, as in uWSGI. A path outside the mount has the SCRIPT_NAME, too, and is served",
 			apply: func(m *mapping, o Option) { m.script = truth(o) }},
 		{Names: names("paste ini-paste ini-paste-logged"), Treatment: Mapped, Setting: "paste", Says: "without its `config:`; the logging of the file is set up in any case",
 			apply: func(m *mapping, o Option) { m.set("paste", o, strings.TrimPrefix(o.Value, "config:")) }},
