@@ -104,6 +104,9 @@ def framework(application: object) -> str:
 
 
 def _import(name: str) -> ModuleType:
+    if not name:
+        hint = "write module:callable, with the module before the colon."
+        raise Failure(_faults.IMPORT_FAILED, "no module is named", hint)
     is_file = _is_file(name)
     try:
         return _import_file(name) if is_file else importlib.import_module(name)

@@ -66,6 +66,7 @@ def test_name_is_found(name: str, answer: object) -> None:
 @pytest.mark.parametrize(
     ("name", "code", "text", "hint"),
     [
+        (":app", _faults.IMPORT_FAILED, "no module is named", "with the module before the colon"),
         ("wep", _faults.IMPORT_FAILED, "there is no module 'wep'", "did you mean 'web'?"),
         ("web.more", _faults.IMPORT_FAILED, "there is no module 'web.more'", ""),
         ("none.py:app", _faults.IMPORT_FAILED, "there is no file none.py", ""),
