@@ -307,6 +307,9 @@ func (m *mapping) defaults() settings.Layer {
 		"umask": fmt.Sprintf("0o%03o", m.world.Umask)} {
 		layer[name] = settings.Given{Texts: []string{value}, Source: settings.Source("uWSGI's default")}
 	}
+	if m.given["user"].Texts != nil && m.given["group"].Texts != nil {
+		layer["initgroups"] = settings.Given{Texts: []string{"on"}, Source: settings.Source("uWSGI's default")}
+	}
 	if m.accesslog.Texts != nil {
 		layer["accesslog"] = m.accesslog
 	}

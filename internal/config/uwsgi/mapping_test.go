@@ -272,6 +272,21 @@ func TestLoggersAreFilesOrListed(t *testing.T) {
 	}
 }
 
+func TestTheServerIsInAllGroupsOfItsUserUnlessTheFileSaysOtherwise(t *testing.T) {
+	for text, want := range map[string]bool{"": false, "uid = www-data": false, "gid = www-data": false, "uid = www-data\ngid = web": true,
+		"immediate-uid = 33\nimmediate-gid = 33": true, "uid = www-data\ngid = web\nno-initgroups = true": false, "uid = www-data\ngid = web\nno-initgroups = false": true} {
+		c, err := mapped(t, "[uwsgi]\n"+text+"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := settings.Resolve(settings.Sources{Files: []settings.Layer{c.Given}, Defaults: c.Defaults,
+			Flags: settings.Layer{"wsgi_app": {Texts: []string{"a"}, Source: "-"}}})
+		if err != nil || s.InitGroups != want {
+			t.Errorf("%s: %v, want %v: %v", text, s.InitGroups, want, err)
+		}
+	}
+}
+
 func TestWhatTERMDoesIsKnown(t *testing.T) {
 	for text, want := range map[string]bool{"": false, "die-on-term": true, "die-on-term = true": true, "die-on-term = false": false} {
 		if c, err := mapped(t, "[uwsgi]\n"+text+"\n"); err != nil || c.Term != want || len(c.Notes)+len(c.Kept) != 0 {

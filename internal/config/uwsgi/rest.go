@@ -89,7 +89,8 @@ func listedRows() []Row {
 		says("requests time out whether others wait or not", "harakiri-queue-threshold harakiri-graceful-timeout harakiri-graceful-signal"),
 		says("Speyside's Python is that of `python`; set PYTHONOPTIMIZE in its environment", "optimize"),
 		says("each server is a service of its own; a proxy in front chooses", "subscribe* subscription* subscriptions* fastrouter* rawrouter* sslrouter* http-subscription-* http-resubscribe* http-stats* http-ss http-fallback http-use-* http-zerg legion* weight auto-weight unsubscribe-on-graceful-reload start-unsubscribed"),
-		says("groups are those of the user", "add-gid no-initgroups drop-after-init drop-after-apps"),
+		says("with `uid` and `gid` the groups are those that the user is in: make it a member of the group", "add-gid"),
+		says("the server becomes the user before the application is loaded", "drop-after-init drop-after-apps"),
 	}
 }
 

@@ -93,6 +93,8 @@ func addressRows() []Row {
 		{Names: names("stats-no-cores"), Treatment: Mapped, Setting: "stats_form", Says: "`no-cores`", apply: func(m *mapping, o Option) { m.statsForm(o, settings.StatsNoCores) }},
 		{Names: names("uid immediate-uid"), Treatment: Mapped, Setting: "user", apply: text("user")},
 		{Names: names("gid immediate-gid"), Treatment: Mapped, Setting: "group", apply: text("group")},
+		{Names: names("no-initgroups"), Treatment: Mapped, Setting: "initgroups", Says: "off with it; on without it where `uid` and `gid` are there, as in uWSGI: the server is in all groups of the user",
+			apply: func(m *mapping, o Option) { m.set("initgroups", o, offOn(truth(o))) }},
 		{Names: names("pidfile safe-pidfile pidfile2 safe-pidfile2"), Treatment: Mapped, Setting: "pidfile", apply: text("pidfile")},
 		{Names: names("procname"), Treatment: Mapped, Setting: "proc_name", Says: "in lists of processes zygote and workers are `NAME zygote` and `NAME worker 1`; the front is NAME, of which the kernel keeps 15 bytes",
 			apply: title(func(t *titles) *string { return &t.name })},
