@@ -432,6 +432,29 @@ func TestWhatDoesNotDrainIsKilled(t *testing.T) {
 	s.waitLog("worker killed")
 }
 
+func TestIdleWorkersOfWhatIsGivenUpAreNoReasonToWarn(t *testing.T) {
+	for name, test := range map[string]struct {
+		inHand []Request
+		level  string
+	}{
+		"idle": {nil, "INFO"},
+		"busy": {[]Request{{ID: "ab-1", Label: "GET /", Thread: 7}}, "WARN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begin(t, "app")
+			s.waitReady(2)
+			s.change(func() { s.inHand = test.inHand })
+			s.Kill()
+			if err := s.waitEnd(); err != nil {
+				t.Errorf("Run returned %v", err)
+			}
+			if log := s.logged(); strings.Count(log, "level="+test.level+" msg=\"worker reaped\"") != 2 {
+				t.Errorf("not two records of level %s:\n%s", test.level, log)
+			}
+		})
+	}
+}
+
 func TestEndOfContextKills(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := begin(t, "app")

@@ -123,6 +123,8 @@ func (a *Arbiter) recordNow(w *worker) {
 		log = a.log.Debug
 	case exitStatus(status) == 0 && (w.drained || a.draining || w.zygote.alone): // a script ends when it likes
 		log = a.log.Info
+	case w.givenUp && w.killed && w.wasKilled() && len(w.death.inHand) == 0:
+		log = a.log.Info
 	}
 	fields := append([]any{"worker", w.number, "pid", w.pid}, describe(status)...)
 	if why := a.why(w); why != "" {
@@ -146,14 +148,19 @@ func (a *Arbiter) recordNow(w *worker) {
 
 // why says who has killed the worker, as far as that can be known.
 func (a *Arbiter) why(w *worker) string {
-	wait := unix.WaitStatus(w.death.status)
 	switch {
-	case w.death.status == unknownStatus || !wait.Signaled() || wait.Signal() != syscall.SIGKILL:
+	case !w.wasKilled():
 		return ""
 	case w.killed:
 		return "killed by this server"
 	}
 	return a.options.Memory.explain(time.Now())
+}
+
+// wasKilled reports that the worker ended by SIGKILL, whoever sent it.
+func (w *worker) wasKilled() bool {
+	wait := unix.WaitStatus(w.death.status)
+	return w.death.status != unknownStatus && wait.Signaled() && wait.Signal() == syscall.SIGKILL
 }
 
 // memory is how much the worker had, as fields of a record.

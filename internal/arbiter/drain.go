@@ -99,14 +99,20 @@ func (a *Arbiter) kill() {
 	}
 	for _, at := range a.places {
 		if at.worker != nil {
-			at.worker.ordered = true
-			at.worker.kill()
+			at.worker.giveUp()
 		}
 	}
 	if a.zygote != nil {
 		a.zygote.process.signal(syscall.SIGKILL)
 	}
 	a.settle()
+}
+
+// giveUp kills the worker because everything ends. One that was told to end and has not is killed for that.
+func (w *worker) giveUp() {
+	w.givenUp = w.givenUp || !w.leaving() && !w.killed
+	w.ordered = true
+	w.kill()
 }
 
 // finish ends Run.

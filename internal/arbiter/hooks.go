@@ -116,13 +116,12 @@ func (a *Arbiter) hurry() bool {
 		if w == nil || w.dead {
 			continue
 		}
-		told := w.ordered
-		w.ordered = true
-		if w.ready && !told {
-			a.orderDrain(w, drainWorker{Type: "DrainWorker", Interrupted: true, Quick: true})
-		} else {
-			w.kill()
+		if !w.ready || w.ordered {
+			w.giveUp()
+			continue
 		}
+		w.ordered = true
+		a.orderDrain(w, drainWorker{Type: "DrainWorker", Interrupted: true, Quick: true})
 	}
 	a.after(quickGrace, a.kill)
 	a.settle()

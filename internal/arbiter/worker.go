@@ -40,6 +40,7 @@ type worker struct {
 	dead      bool
 	refused   bool  // it misspoke, and is not listened to any more
 	killed    bool  // by us
+	givenUp   bool  // killed with everything else, for nothing of its own
 	rss       int64 // bytes in RAM at the last look; 0 before
 	death     death
 	allowance allowance

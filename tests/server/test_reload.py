@@ -195,6 +195,15 @@ def test_stop_during_a_reload_ends_both_generations(tmp_path: Path) -> None:
         server.stop()
 
 
+def test_stop_when_the_workers_of_a_reload_have_just_begun_is_no_reason_to_warn(tmp_path: Path) -> None:
+    with serving(tmp_path, "--preload=off") as server:
+        write(tmp_path, seconds=60)
+        server.interrupt(SIGHUP)
+        until(lambda: len(server.tree()) == 1 + 2 * 3, "two generations, of a zygote and two workers", PATIENCE)
+        server.stop()
+        assert len(re.findall(r"worker reaped .* generation=2$", server.stderr.text(), re.MULTILINE)) == 2
+
+
 def test_worker_that_dies_after_a_reload_is_replaced_from_the_new_generation(tmp_path: Path) -> None:
     with serving(tmp_path, provoked=True) as server:
         write(tmp_path, "b")
