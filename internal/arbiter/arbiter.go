@@ -156,6 +156,7 @@ type Arbiter struct {
 	counted    counts     // what Counted was told
 	preparing  func(bool) // told the answer to PrepareExec; nil when it is not asked
 	draining   bool
+	killing    bool // everything ends at once
 	hurried    bool // what has hooks has been given its last moment
 	done       bool
 	result     error

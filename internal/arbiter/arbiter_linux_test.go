@@ -434,14 +434,16 @@ func TestWhatDoesNotDrainIsKilled(t *testing.T) {
 
 func TestIdleWorkersOfWhatIsGivenUpAreNoReasonToWarn(t *testing.T) {
 	for name, test := range map[string]struct {
+		app    string
 		inHand []Request
 		level  string
 	}{
-		"idle": {nil, "INFO"},
-		"busy": {[]Request{{ID: "ab-1", Label: "GET /", Thread: 7}}, "WARN"},
+		"idle":        {"app", nil, "INFO"},
+		"unexplained": {"tells-no-status", nil, "INFO"},
+		"busy":        {"app", []Request{{ID: "ab-1", Label: "GET /", Thread: 7}}, "WARN"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, "app")
+			s := begin(t, test.app)
 			s.waitReady(2)
 			s.change(func() { s.inHand = test.inHand })
 			s.Kill()
@@ -452,6 +454,24 @@ func TestIdleWorkersOfWhatIsGivenUpAreNoReasonToWarn(t *testing.T) {
 				t.Errorf("not two records of level %s:\n%s", test.level, log)
 			}
 		})
+	}
+}
+
+func TestWorkerThatWasForkedButNotNamedIsKilledToo(t *testing.T) {
+	s := begin(t, "names-late worker-deaf")
+	pid := s.waitReady(1)[0].pid // it says so itself, before its zygote
+	s.Kill()
+	if err := s.waitEnd(); err != nil || !gone(pid) {
+		t.Errorf("Run returned %v with workers left", err)
+	}
+}
+
+func TestZygoteThatNamesNobodyIsKilledInTheEnd(t *testing.T) {
+	s := begin(t, "forgets")
+	s.waitReady(2)
+	s.Kill()
+	if err := s.waitEnd(); err != nil {
+		t.Errorf("Run returned %v", err)
 	}
 }
 

@@ -123,7 +123,7 @@ func (a *Arbiter) recordNow(w *worker) {
 		log = a.log.Debug
 	case exitStatus(status) == 0 && (w.drained || a.draining || w.zygote.alone): // a script ends when it likes
 		log = a.log.Info
-	case w.givenUp && w.killed && w.wasKilled() && len(w.death.inHand) == 0:
+	case w.givenUp && w.killed && (w.wasKilled() || status == unknownStatus) && len(w.death.inHand) == 0: // the zygote may die before it tells
 		log = a.log.Info
 	}
 	fields := append([]any{"worker", w.number, "pid", w.pid}, describe(status)...)

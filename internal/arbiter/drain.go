@@ -7,7 +7,10 @@ import (
 	"time"
 )
 
-const loadGrace = 2 * time.Second // for a zygote that is told to end while it loads
+const (
+	loadGrace = 2 * time.Second // for a zygote that is told to end while it loads
+	forkGrace = 2 * time.Second // for one that is to be killed while it forks
+)
 
 // drain starts the orderly end.
 func (a *Arbiter) drain() {
@@ -97,15 +100,36 @@ func (a *Arbiter) kill() {
 	if a.hurry() {
 		return
 	}
+	a.killing = true
 	for _, at := range a.places {
 		if at.worker != nil {
 			at.worker.giveUp()
 		}
 	}
-	if a.zygote != nil {
-		a.zygote.process.signal(syscall.SIGKILL)
+	if z := a.zygote; z != nil {
+		a.after(forkGrace, func() {
+			if z == a.zygote {
+				z.process.signal(syscall.SIGKILL)
+			}
+		})
 	}
+	a.killZygote()
 	a.settle()
+}
+
+// killZygote ends the zygote when everything ends, unless there may be a worker of it whose process is not known: it will name that one,
+// and nobody else could before that one has loaded.
+func (a *Arbiter) killZygote() {
+	z := a.zygote
+	if !a.killing || z == nil {
+		return
+	}
+	for _, at := range a.places {
+		if w := at.worker; w != nil && w.zygote == z && w.pid == 0 && !z.alone {
+			return
+		}
+	}
+	z.process.signal(syscall.SIGKILL)
 }
 
 // giveUp kills the worker because everything ends. One that was told to end and has not is killed for that.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -146,13 +147,18 @@ func (z *fakeZygote) spawn(number int, files []*os.File) {
 		file.Close()
 	}
 	pid := command.Process.Pid
+	if z.does("names-late") {
+		time.Sleep(200 * time.Millisecond)
+	}
 	if !z.does("forgets") {
 		say(3, map[string]any{"type": "WorkerSpawned", "worker": number, "pid": pid})
 	}
 	go func() {
 		_ = command.Wait()
 		status := command.ProcessState.Sys().(syscall.WaitStatus)
-		say(3, map[string]any{"type": "WorkerReaped", "worker": number, "pid": pid, "status": int(status)})
+		if !z.does("tells-no-status") {
+			say(3, map[string]any{"type": "WorkerReaped", "worker": number, "pid": pid, "status": int(status)})
+		}
 	}()
 }
 
@@ -178,6 +184,9 @@ func fakeWorker() {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	say(3, map[string]any{"type": "WorkerReady", "worker": number, "pid": os.Getpid()})
+	if strings.Contains(app, "worker-deaf") {
+		time.Sleep(time.Hour)
+	}
 	if strings.Contains(app, "worker-dies") {
 		os.Exit(3)
 	}

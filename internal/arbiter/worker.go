@@ -145,6 +145,7 @@ func (a *Arbiter) workerSpawned(z *zygote, f fact) {
 		return
 	}
 	a.identify(w, f.Pid)
+	a.killZygote()
 }
 
 // identify learns which process the worker is, and watches it.
@@ -166,6 +167,9 @@ func (a *Arbiter) identify(w *worker, pid int) {
 	a.log.Debug("worker spawned", "worker", w.number, "pid", pid)
 	if w.dead {
 		return
+	}
+	if w.killed {
+		w.kill()
 	}
 	a.awaitWarmup(w)
 	go func() {
@@ -189,6 +193,7 @@ func (a *Arbiter) spawnFailed(z *zygote, f fact) {
 	w.dead = true
 	w.control.close()
 	_ = w.stacks.Close()
+	a.killZygote()
 	switch {
 	case f.Code != "" && !a.allReady: // a hook before the fork
 		a.unfit(w, applicationFailed(f))
@@ -321,15 +326,15 @@ func (a *Arbiter) at(number int) *worker {
 	return a.places[number].worker
 }
 
-// kill ends the worker. One whose process is not known yet sees its control socket close.
+// kill ends the worker. One whose process is not known yet sees its control socket close, and is killed when it is known.
 func (w *worker) kill() {
 	if w.dead {
 		return
 	}
+	w.killed = true
 	if w.process == nil {
 		w.control.dismiss()
 		return
 	}
-	w.killed = true
 	w.process.signal(syscall.SIGKILL)
 }

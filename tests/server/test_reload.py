@@ -204,6 +204,18 @@ def test_stop_when_the_workers_of_a_reload_have_just_begun_is_no_reason_to_warn(
         assert len(re.findall(r"worker reaped .* generation=2$", server.stderr.text(), re.MULTILINE)) == 2
 
 
+def test_stop_while_the_workers_of_a_reload_are_forked_waits_for_none_of_them(tmp_path: Path) -> None:
+    """The first has been forked, and the front has not been told yet that it is there."""
+    prologue = """
+os.register_at_fork(after_in_child=lambda: time.sleep(60), after_in_parent=lambda: time.sleep(0.2))
+"""
+    with serving(tmp_path) as server:
+        write(tmp_path, prologue=prologue)
+        server.interrupt(SIGHUP)
+        until(lambda: len(server.tree()) > 1 + 3 + 1, "a worker of the second generation", PATIENCE)
+        server.stop()
+
+
 def test_worker_that_dies_after_a_reload_is_replaced_from_the_new_generation(tmp_path: Path) -> None:
     with serving(tmp_path, provoked=True) as server:
         write(tmp_path, "b")
