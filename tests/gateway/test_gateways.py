@@ -65,9 +65,12 @@ def test_stop_is_of_one_gateway() -> None:
 
 def test_serving_ends_when_no_request_came_in_time() -> None:
     gateway = joined(front := Front())
-    began = time.monotonic()
-    assert gateway.serve(named(b""), 0, 0, 0, 0.05) == 0
-    assert 0.04 < time.monotonic() - began < 0.9
+    took = []
+    for _ in range(3):  # a busy machine may take the CPU for a while, but not each time
+        began = time.monotonic()
+        assert gateway.serve(named(b""), 0, 0, 0, 0.05) == 0
+        took.append(time.monotonic() - began)
+    assert 0.04 < min(took) < 0.9
     assert gateway.serve(named(b""), 0, 0, 0, 0) == 0
     front.push(front.fill(0), front.fill(1))
     assert gateway.serve(named(b""), 0, 0, 0, 0) == 2  # what is there already is served

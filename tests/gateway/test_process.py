@@ -169,10 +169,16 @@ def handler() -> Iterator[list[int]]:
 
 
 def test_signal_handlers_run_while_the_main_thread_sleeps(front: Front, handler: list[int]) -> None:
-    interrupt(0.05)
-    started = time.monotonic()
-    assert _gateway.serve(hello, 0, 0) == 0
-    assert handler == [signal.SIGUSR1] and time.monotonic() - started < 0.9
+    took = []
+    for _ in range(3):  # a busy machine may take the CPU for a while, but not each time
+        _gateway.after_fork(0)
+        handler.clear()
+        interrupt(0.05)
+        started = time.monotonic()
+        assert _gateway.serve(hello, 0, 0) == 0
+        took.append(time.monotonic() - started)
+        assert handler == [signal.SIGUSR1]
+    assert min(took) < 0.9  # it was woken, and did not wait out its second
 
 
 def test_an_exception_of_a_handler_comes_out_of_serve(front: Front, handler: list[int]) -> None:

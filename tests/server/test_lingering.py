@@ -87,14 +87,17 @@ def test_client_that_does_not_close_is_closed(server: Server) -> None:
 
 
 def test_lingering_connections_make_room() -> None:
-    with running("apps.replies", "--max-connections=3", workers=1, threads=1, provoked=True) as server:
-        clients = [server.connect() for _ in range(3)]
-        for client in clients:
-            client.send(request("GET", "/", [CLOSE]))
-            await_end(client)
-        began = time.monotonic()
-        assert server.get("/").text == "hello\n"
-        assert time.monotonic() - began < 1, "a new client waited for those that had been answered"
-        assert [client.reply().text for client in clients] == ["hello\n"] * 3
-        for client in clients:
-            client.close()
+    took = []
+    for _ in range(3):  # a busy machine may take the CPU for a while, but not each time
+        with running("apps.replies", "--max-connections=3", workers=1, threads=1, provoked=True) as server:
+            clients = [server.connect() for _ in range(3)]
+            for client in clients:
+                client.send(request("GET", "/", [CLOSE]))
+                await_end(client)
+            began = time.monotonic()
+            assert server.get("/").text == "hello\n"
+            took.append(time.monotonic() - began)
+            assert [client.reply().text for client in clients] == ["hello\n"] * 3
+            for client in clients:
+                client.close()
+    assert min(took) < 1, "a new client waited for those that had been answered"
