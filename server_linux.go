@@ -138,15 +138,15 @@ func build(c *config.Config, reread func(context.Context) (*config.Config, error
 	if err := r.listen(context.Background(), r.addressesWanted()); err != nil {
 		return nil, errors.Join(err, r.front.Close())
 	}
+	r.mu.Lock()
+	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Overlap: s.Apps[0].ReloadOverlap,
+		Prepare: r.prepare, Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log}) // before anybody can ask what there is
+	r.mu.Unlock()
 	if r.upgrade.predecessor == nil {
 		if err := errors.Join(r.openHealth(context.Background()), r.openStats(context.Background())); err != nil {
 			return nil, errors.Join(err, r.front.Close())
 		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.generations = generation.New(generation.Options{Make: r.makeLoad, Probation: probation, Workers: r.workers(), Overlap: s.Apps[0].ReloadOverlap,
-		Prepare: r.prepare, Began: r.reloadBegan, Settled: r.reloadSettled, Log: r.log})
 	return r, nil
 }
 

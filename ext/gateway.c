@@ -442,6 +442,11 @@ static bool run_application(struct serving *s) {
     return outcome != INTERRUPTED && !is_forked(s);
 }
 
+/* Sets the exception that ends serve() in a child of the worker. */
+static void refuse_child(void) {
+    PyErr_SetString(PyExc_RuntimeError, "a child of the worker returned from the application; it must end with os._exit()");
+}
+
 /* Serves a claimed request. 1: served, 0: the front took it back, -1: an exception is set that ends serve(). */
 static int run(struct serving *s, struct spey_claim *claim) {
     const char *wrong;
@@ -450,7 +455,9 @@ static int run(struct serving *s, struct spey_claim *claim) {
      * come between start and application that waits. */
     bool raised = built && UNLIKELY(!spey_switch_yield());
     int served = 0;
-    if (LIKELY(spey_start(claim))) {
+    if (is_forked(s)) { /* by a signal handler, most often: the parent starts what it has claimed */
+        served = -1;
+    } else if (LIKELY(spey_start(claim))) {
         served = 1;
         /* Not before: a claim that came late would write into another worker's. */
         atomic_store_explicit(&claim->slot->thread, s->tid, memory_order_relaxed);
@@ -459,7 +466,7 @@ static int run(struct serving *s, struct spey_claim *claim) {
         s->index = claim->index;
         s->filling = (uint32_t)(claim->state >> SPEY_FILLING_SHIFT);
         s->running = true;
-        if (LIKELY(built)) spey_switch_begin(&s->turn);
+        if (LIKELY(built && !raised)) spey_switch_begin(&s->turn);
         spey_reply_open(s->reply, claim, s->worker, s->request.head_only);
         if (s->request.input != NULL) spey_input_start(s->request.input, claim);
         if (UNLIKELY(!built))
@@ -480,9 +487,7 @@ static int run(struct serving *s, struct spey_claim *claim) {
         served = -1;
     }
     if (UNLIKELY(served < 0)) {
-        if (!PyErr_Occurred())
-            PyErr_SetString(PyExc_RuntimeError,
-                            "a child of the worker returned from the application; it must end with os._exit()");
+        if (!PyErr_Occurred()) refuse_child();
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         forget(s);
@@ -526,6 +531,10 @@ static bool serve_until(struct serving *s, long long limit, long long *served) {
         if (!spey_claim_next(&s->gateway->segment, s->worker, &claim)) {
             if (UNLIKELY(s->until != 0 && left_until(s->until) == 0)) return true;
             if (!idle(s)) return false;
+            if (is_forked(s)) { /* by a signal handler: what there is to claim is the parent's */
+                refuse_child();
+                return false;
+            }
             continue;
         }
         if (!s->busy) {

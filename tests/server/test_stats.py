@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 from harness.client import request
+from harness.program import command
 
 from harness import PATIENCE, Gate, Server, Unsound, end_of, running, until
 
@@ -371,3 +373,23 @@ def test_a_socket_that_a_killed_server_left_is_replaced(place: Path) -> None:
 def test_the_log_warns_of_an_address_that_is_open_to_the_network(place: Path) -> None:
     with running("shop:app", "--stats=:0", cwd=place, provoked=True) as server:
         server.log(r"WARN  stats told to everybody who can connect address=0\.0\.0\.0:\d+ hint=")
+
+
+def test_who_asks_while_the_server_starts_is_told(place: Path) -> None:
+    """It says that it tells them before it has begun anything: here for as long as nobody reads its log."""
+    reading, writing = os.pipe()
+    os.write(writing, b"x" * fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096))
+    with Popen(
+        command("shop:app", "--bind=127.0.0.1:0", "--stats=unix:stats.sock"), cwd=place, stderr=writing
+    ) as starting:
+        os.close(writing)
+        try:
+            until((place / "stats.sock").exists, "the socket", PATIENCE)
+            with socket.socket(socket.AF_UNIX) as early:
+                early.connect(str(place / "stats.sock"))
+                early.settimeout(PATIENCE)
+                text = b"".join(iter(lambda: early.recv(65536), b""))
+        finally:
+            starting.kill()
+            os.close(reading)
+    assert json.loads(text)["workers"] == []
