@@ -42,7 +42,7 @@ type Handler interface {
 
 // Idler joins another source of work to the loop, one that cannot be polled by descriptor alone.
 type Idler interface {
-	// Turn runs after the events of each turn; n is how many there were.
+	// Turn runs after the events of each turn; n is how many there were, expected work included.
 	Turn(n int)
 	// Expecting reports that work of this other source will probably come within some tens of microseconds.
 	Expecting() bool
@@ -69,7 +69,7 @@ type Loop struct {
 	events  [batch]unix.EpollEvent
 	idler   Idler
 	panics  func(any)
-	busy    bool // the last wait brought events
+	busy    bool // the last wait brought events, or expected work
 	staying staying
 	overdue bool // timers that have expired were left for this turn
 
@@ -198,7 +198,11 @@ func (l *Loop) Run() error {
 		if err != nil {
 			return err
 		}
-		l.busy = n > 0
+		came := n
+		if l.staying.last {
+			came++ // what it stayed awake for
+		}
+		l.busy = came > 0
 		l.Clock.tick()
 		for i := range n {
 			l.deliver(&l.events[i])
@@ -208,7 +212,7 @@ func (l *Loop) Run() error {
 		}
 		l.expire()
 		if l.idler != nil {
-			l.turn(n)
+			l.turn(came)
 		}
 	}
 }
