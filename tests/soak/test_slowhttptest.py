@@ -33,9 +33,9 @@ MODES = {
     "ranges": ["-R", "-a", "5", "-b", "1000"],
 }
 TARGETS = {"slow read": "/large?blocks=40"}  # more than the kernel keeps for one connection
-# Each such reply is 2.6 MB that the workers make before anything is slow, and others wait in line for that: half a gigabyte at once
-# would measure how fast the machine copies.
-RATES = {"slow read": CONNECTIONS // SECONDS}
+# Each such reply is 2.6 MB that workers make before anything is slow, and others wait in line for that: half a gigabyte
+# in one second would measure how fast the machine copies.
+RATES = {"slow read": CONNECTIONS // 2}
 
 
 def attack(mode: str, port: int) -> subprocess.Popen[str]:
