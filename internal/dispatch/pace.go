@@ -6,14 +6,16 @@ import "time"
 
 const (
 	paceOver    = time.Millisecond       // what a pace is measured over, at least
-	longestNap  = 200 * time.Microsecond // what a finished reply may wait under load
+	shortNap    = 200 * time.Microsecond // what a finished reply may wait under load
+	longestNap  = time.Millisecond       // and where the line is so long that an eighth of it takes that
 	shortestNap = 50 * time.Microsecond  // less is not worth the system call
 	napReplies  = 2                      // fewer replies at the end of a nap are not worth it
 )
 
 // pace is how fast replies come. When every thread is busy and more requests wait than the workers can take in the next
 // moment, nothing is gained by waking up for each reply and each new request: the loop naps instead, and finds several
-// of both. A finished reply then waits for longestNap at most, while the requests in line wait for longer anyway.
+// of both. Each time it is woken it takes a processor from a worker in the middle of its work, and the fewer replies come, the
+// more of them that concerns. A finished reply waits for shortNap at most, or for an eighth of what the requests in line wait.
 type pace struct {
 	replies  int   // since
 	since    int64 // Nanos of the loop's clock
@@ -29,10 +31,11 @@ func (p *pace) tick(now int64) {
 	p.replies, p.since = 0, now
 }
 
-// nap is how long the loop may look away while waiting requests are unclaimed: until half of them are taken, so that no
-// thread finds the window empty.
+// nap is how long the loop may look away while waiting requests are unclaimed: until half of them are taken at most, so that
+// no thread finds the window empty.
 func (p *pace) nap(waiting int) time.Duration {
-	d := min(longestNap, time.Duration(waiting)*time.Millisecond/time.Duration(2*p.perMilli))
+	line := time.Duration(waiting) * time.Millisecond / time.Duration(p.perMilli)
+	d := min(line/2, max(shortNap, min(line/8, longestNap)))
 	if d < shortestNap || time.Duration(p.perMilli)*d < napReplies*time.Millisecond {
 		return 0
 	}

@@ -16,7 +16,10 @@ func TestLoopNapsOnlyWhenSeveralRepliesWillHaveComeAndNoThreadRunsDry(t *testing
 		{"fast and a long line", 100, 60, 200 * time.Microsecond},
 		{"half of the line is taken sooner", 100, 20, 100 * time.Microsecond},
 		{"the line would be empty at once", 100, 4, 0},
-		{"replies too rare", 5, 1000, 0},
+		{"slow and a long line: an eighth of it", 10, 60, 750 * time.Microsecond},
+		{"slower: the longest", 5, 60, time.Millisecond},
+		{"slow and a short line: half of it is taken sooner", 10, 3, 0},
+		{"replies too rare", 1, 1000, 0},
 		{"nobody waits", 100, 0, 0},
 	} {
 		p := pace{perMilli: c.perMilli}
