@@ -1,7 +1,7 @@
-"""Has Speyside become slower? hello and Flask on this build, on an earlier commit's and on the fastest peers, in one run.
+"""Has Speyside become slower? hello and Flask on this build, an earlier commit's and the fastest peers, in one run.
 
-Use: ``python bench/guard.py`` with the Python of the environment that install.py made, or ``make bench-guard``. It exits
-with 1 when a figure is more than 5 % worse and the rounds agree that it is: the whole interval of the ratio lies beyond,
+Use: ``python bench/guard.py`` with the Python of the environment that install.py made, or ``make bench-guard``. It ends
+with 1 when a figure is more than 5 % worse and the rounds agree that it is: the whole interval of the ratio is beyond,
 so that a noisy machine gives a wide interval and no alarm. Against the peers the same holds for the scenario's target.
 """
 
