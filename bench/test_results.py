@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from harness.results import reasons, text
+from scenarios import SCENARIOS
 
 ABOUT = {
     "cpu": "a CPU",
@@ -56,3 +58,8 @@ def test_what_is_lost_by_most_stands_first_with_its_reason() -> None:
         "- `a`, CPU µs/req: speyside 5.00, bjoern 10.00; not measured: uwsgi (no compiler); bjoern: it fell" in written
     )
     assert "- bjoern 3.2\n" in written
+
+
+def test_every_reason_is_of_a_scenario_that_there_is() -> None:
+    known = reasons((Path(__file__).parent / "reasons.md").read_text())
+    assert known and set(known) <= set(SCENARIOS)
