@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -131,27 +132,46 @@ def test_bash_completes_a_value_after_an_equals_sign(project: Path) -> None:
     assert bash(project)("speyside --log-level=") == {"debug", "info", "warning", "error", "critical"}
 
 
+ENDED = "\x1e"  # on the terminal, before the exit code of what ran on it
+
+
+def lead(arguments: list[str], env: dict[str, str], cwd: Path, told: int) -> None:
+    """Be who leads the session, as a person's shell does: when the leader ends, what nobody has read yet is lost."""
+    signal.signal(signal.SIGINT, lambda *_: None)  # it is for the program
+    program = subprocess.Popen(arguments, env=env, cwd=cwd)
+    os.write(told, f"{program.pid}\n".encode())
+    os.write(1, f"{ENDED}{program.wait()}\n".encode())
+    while True:
+        signal.pause()
+
+
 class Terminal:
     """A program that believes that a person is there."""
 
     def __init__(self, arguments: list[str], env: dict[str, str], cwd: Path) -> None:
-        self.pid, self.descriptor = pty.fork()
-        if self.pid == 0:
-            os.chdir(cwd)
-            os.execvpe(arguments[0], arguments, env)
+        reader, writer = os.pipe()
+        self.leader, self.descriptor = pty.fork()
+        if self.leader == 0:
+            try:
+                lead(arguments, env, cwd, writer)
+            finally:
+                os._exit(1)
+        os.close(writer)
+        with open(reader) as told:
+            self.pid = int(told.readline())
         self.text = ""
+        self.code: int | None = None
 
     def send(self, text: str) -> None:
         os.write(self.descriptor, text.encode())
 
     def read(self) -> bool:
         """Read what there is; False when there will be no more."""
-        try:
-            more = os.read(self.descriptor, 65536)
-        except OSError:
-            return False
-        self.text += more.decode("utf-8", "replace")
-        return bool(more)
+        if self.code is None:
+            self.text += os.read(self.descriptor, 65536).decode("utf-8", "replace")
+            if ended := re.search(rf"{ENDED}(-?\d+)\r?\n", self.text):
+                self.code, self.text = int(ended.group(1)), self.text[: ended.start()]
+        return self.code is None
 
     def wait(self, pattern: str) -> None:
         """Wait until it has shown something."""
@@ -159,13 +179,18 @@ class Terminal:
         while not re.search(pattern, CONTROL.sub("", self.text)):
             ready, _, _ = select.select([self.descriptor], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"{pattern} did not come:\n{self.text!r}"
-            assert self.read(), f"it ended before {pattern} came:\n{self.text!r}"
+            if not self.read():
+                assert re.search(pattern, CONTROL.sub("", self.text)), f"it ended before {pattern}:\n{self.text!r}"
 
     def end(self) -> int:
+        """Read to its end, and return its exit code; negative: the signal that ended it."""
         while self.read():
             pass
+        os.kill(self.leader, SIGKILL)
+        os.waitpid(self.leader, 0)
         os.close(self.descriptor)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        assert self.code is not None
+        return self.code
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
