@@ -91,8 +91,9 @@ def text(results: Mapping[str, Any], why: Mapping[str, str]) -> str:
     lines = [
         "# Results",
         "",
-        "Speyside beside other WSGI servers: one run, which `make bench-full` repeats. The figures are those of this "
-        "machine; what counts is the ratio to the best peer of the same run. README.md has scenarios, targets, method.",
+        "Speyside beside other WSGI servers in one run; `make bench-full` makes one of all scenarios and peers. The "
+        "figures are those of this machine; what counts is the ratio to the best peer of the same run. README.md has "
+        "scenarios, targets and method.",
         "",
         *facts(about),
         "",
