@@ -26,9 +26,10 @@ from pathlib import Path
 import install
 import servers
 from harness import machine, report, services
+from harness.interleave import compare
 from harness.load import wrk_version
 from harness.page import page
-from harness.rounds import WARM_UP_SECONDS, Round, Settings, compare
+from harness.rounds import WARM_UP_SECONDS, Round, Settings
 from harness.services import Missing
 from scenarios import SCENARIOS
 from scenarios.base import Scenario
@@ -46,6 +47,9 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--scenario", action="append", choices=list(SCENARIOS), help="only this one (repeatable)")
     parser.add_argument("--rounds", type=int, help="turns of each server; the median counts (6, short 3)")
     parser.add_argument("--seconds", type=float, help="load per turn (5, short 2)")
+    parser.add_argument(
+        "--every", action="store_true", help="measure in all rounds also who is far behind after one or two"
+    )
     parser.add_argument("--peers", help="comma-separated peers instead of all of the scenario's")
     parser.add_argument("--speyside", type=Path, default=ROOT / ".venv/bin/speyside", help="the program to measure")
     parser.add_argument("--json", type=Path, help="write the raw figures of every round to this file")
@@ -186,13 +190,14 @@ def run(
         return rounds, absent
     try:
         with service(scenario) as variables:
-            settings = Settings(options.rounds, options.seconds, words, sysconfig.get_path("purelib"), variables)
+            site = sysconfig.get_path("purelib")
+            settings = Settings(options.rounds, options.seconds, words, site, variables, options.every)
             for one in compare(scenario, takers, settings):
                 rounds.append(one)
                 progress.add(one)
     except Missing as error:
-        progress.skip(len(takers) * options.rounds)
         absent |= {server.name: str(error) for server in takers}
+    progress.skip(len(takers) * options.rounds - len(rounds))
     return rounds, absent
 
 
@@ -218,7 +223,7 @@ def measure(options: argparse.Namespace, about: dict[str, object]) -> list[dict[
     """Every scenario that was asked for, its table printed when it is done; answers the raw figures."""
     raw: list[dict[str, object]] = []
     turns, seconds = estimate(options)
-    print(f"{turns} turns, about {seconds / 60:.0f} minutes\n", flush=True)
+    print(f"at most {turns} turns, {seconds / 60:.0f} minutes\n", flush=True)
     progress = Progress(turns)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

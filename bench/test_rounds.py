@@ -17,7 +17,7 @@ import pytest
 import install
 import run
 import servers
-from harness import machine, rounds, running
+from harness import interleave, machine, rounds, running
 from harness.answers import Answer, Expected, Request, difference
 from harness.load import Load, LoadFailed, OneAnswer, Wrk
 from harness.metrics import CPU, FIRST, LOST, P50, P99, PSS, RATE
@@ -56,7 +56,7 @@ def turns(body: str, load: Load, count: int = 1) -> list[Round]:
     command = (sys.executable, "-c", "{code}", "{port}")
     words = {"code": SERVE.replace("BODY", body)}
     server = Server("small", command, "", distribution="small")
-    return list(rounds.compare(scenario(load), [server], Settings(count, 0.5, words, "")))
+    return list(interleave.compare(scenario(load), [server], Settings(count, 0.5, words, "")))
 
 
 needs_go = pytest.mark.skipif(not shutil.which("go"), reason="go is not installed")
@@ -101,7 +101,7 @@ def test_a_reload_is_one_only_if_a_process_was_started(
     server = Server("small", (sys.executable, "-c", "{code}", "{port}"), "", distribution="small")
     words = {"code": setup + SERVE.replace("BODY", body)}
     entry = replace(scenario(Paced(50, 2, fresh=True)), reload=True)
-    (one,) = rounds.compare(entry, [server], Settings(1, 0.3, words, ""))
+    (one,) = interleave.compare(entry, [server], Settings(1, 0.3, words, ""))
     if failure:
         assert one.failure is not None and failure in one.failure
     else:
@@ -112,7 +112,7 @@ def test_the_first_answer_is_timed_from_the_start_of_the_program() -> None:
     server = Server("small", (sys.executable, "-c", "{code}", "{port}"), "", distribution="small")
     words = {"code": "import time; time.sleep(0.3)\n" + SERVE.replace("BODY", GOOD)}
     entry = replace(scenario(OneAnswer()), target=Target(FIRST, 1.0))
-    (one,) = rounds.compare(entry, [server], Settings(1, 0.3, words, ""))
+    (one,) = interleave.compare(entry, [server], Settings(1, 0.3, words, ""))
     assert one.failure is None and 300 < one.values[FIRST.key] < 5000
 
 

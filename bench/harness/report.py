@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import servers
+from harness.interleave import FURTHEST, far_behind
 from harness.intervals import Interval, paired
 from harness.metrics import METRICS, Metric
 from harness.rounds import Round
@@ -219,6 +220,18 @@ def notes(rounds: Iterable[Round], workers: int) -> list[str]:
     return lines
 
 
+def left_out(rounds: Sequence[Round], target: Target) -> list[str]:
+    """Who was not measured again, because it was far behind."""
+    last = max((one.number for one in rounds), default=0)
+    turns = {name: max(one.number for one in rounds if one.server == name) for name in {one.server for one in rounds}}
+    lines: list[str] = []
+    for number in (number for number in FURTHEST if number < last):
+        for name, share in far_behind(target, rounds, number).items():
+            if turns[name] == number and servers.is_peer(name):
+                lines.append(f"behind {name}: {share:.1f} × the best peer in round {number}, not measured again")
+    return lines
+
+
 def table(scenario: Scenario, rounds: Sequence[Round], absent: dict[str, str], seconds: float) -> str:
     """Everything there is to say about one scenario."""
     summaries = summarize(rounds)
@@ -234,6 +247,7 @@ def table(scenario: Scenario, rounds: Sequence[Round], absent: dict[str, str], s
     header = ["server"] + [cell for metric in shown(summaries) for cell in (metric.title, "±", "×best")] + ["rounds"]
     lines += grid([header, *(cells(summary, summaries) for summary in summaries.values())])
     lines += [f"not measured {name}: {reason}" for name, reason in absent.items()]
+    lines += left_out(rounds, scenario.target)
     lines += notes(rounds, scenario.workers)
     lines.append(f"target: {verdict(summaries, scenario.target).text}")
     return "\n".join(lines) + "\n"

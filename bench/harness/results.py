@@ -119,7 +119,10 @@ def facts(about: Mapping[str, Any]) -> Iterable[str]:
     yield f"- {about['cpu']}, {len(about['cpus'])} CPUs, Linux {about['kernel']}; {about['date']}"
     yield f"- {about['speyside']} ({about['commit']}), Python {about['python']}, {about['wrk']}"
     load = about["load_average_before"]
-    yield f"- {about['rounds']} rounds of {about['seconds']:g} s, interleaved; load average before: {load:.2f}"
+    yield (
+        f"- {about['rounds']} rounds of {about['seconds']:g} s, interleaved, fewer for who is far behind; load average "
+        f"before: {load:.2f}"
+    )
     named = {server.distribution for server in servers.PEERS} | FRAMEWORKS
     yield "- " + ", ".join(f"{name} {version}" for name, version in sorted(about["versions"].items()) if name in named)
 

@@ -1,7 +1,8 @@
-"""Running one scenario: every server in turn, several times over.
+"""One round: one server's turn in one scenario.
 
-Callers need `compare` and the `Round` it yields. A round starts its server afresh, checks the answers, loads it,
-reads what the tree used, checks again and ends it; whatever goes wrong makes that round a failed one, with the reason.
+Callers need `one_round` and the `Round` it answers; interleave.py has the order of turns. A round starts its server
+afresh, checks the answers, loads it, reads what the tree used, checks again and ends it; whatever goes wrong makes that
+round a failed one, with the reason.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import servers
 from harness import answers, processes
 from harness.load import LoadFailed, LoadResult, Point, Wrk
 from harness.metrics import CPU, FIRST, LOST, P50, P99, PSS, PSS_START, RATE, SLOW
-from harness.running import BENCH, POLL_SECONDS, NotStarted, Plan, Running, free_port
+from harness.running import BENCH, POLL_SECONDS, Plan, Running, free_port
 from scenarios.base import Scenario
 from servers import Server
 
@@ -28,7 +29,8 @@ RELOAD_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Round:
-    """One server's turn. `values` is empty when it failed before anything was measured."""
+    """One server's turn. `values` is empty when it failed before anything was measured; `started` is false when
+    the server did not come up at all."""
 
     scenario: str
     server: str
@@ -43,17 +45,20 @@ class Round:
     late_p99_ms: float | None = None
     curve: tuple[Point, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    started: bool = True
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for the whole run. `variables` are put in every server's environment."""
+    """What holds for the whole run. `variables` are put in every server's environment. With `every`, each server takes
+    part in every round, however far behind."""
 
     rounds: int
     seconds: float
     words: dict[str, str]
     site: str
     variables: dict[str, str] = field(default_factory=dict)
+    every: bool = False
 
 
 def split_cpus(pinned: bool) -> tuple[frozenset[int], frozenset[int]]:
@@ -84,21 +89,6 @@ def command(server: Server, scenario: Scenario, words: dict[str, str], port: int
     *options, app = server.command
     more = scenario.extra.get(server.name.partition("+")[0], ())
     return [word.format_map(filled) for word in (*options, *more, app)]
-
-
-def compare(scenario: Scenario, takers: list[Server], settings: Settings) -> Iterator[Round]:
-    """A, B, C, A, B, C …: so that what disturbs the machine for a while disturbs all of them. A server that does not
-    start the first time is not tried again."""
-    absent: set[str] = set()
-    for number in range(1, settings.rounds + 1):
-        for server in takers:
-            if server.name in absent:
-                continue
-            try:
-                yield one_round(scenario, server, number, settings)
-            except (NotStarted, LoadFailed) as error:
-                absent.add(server.name)
-                yield Round(scenario.name, server.name, number, f"not started: {error}")
 
 
 def one_round(scenario: Scenario, server: Server, number: int, settings: Settings) -> Round:
