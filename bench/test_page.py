@@ -21,6 +21,7 @@ from scenarios import SCENARIOS
 ABOUT = {
     "cpu": "a <fast> one", "cpus": [0, 1], "governor": None, "kernel": "6", "speyside": "speyside 1", "commit": "abc",
     "python": "3.11", "wrk": "wrk 4", "rounds": 3, "seconds": 5.0, "date": "2026", "load_average_before": 0.1,
+    "versions": {"granian": "2.8"}, "programs": {},
 }  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def test_it_needs_nothing_from_elsewhere(whole: str) -> None:
 
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             self.found.append(tag)
-            assert not {"src", "href"} & {name for name, _ in attrs}
+            assert "src" not in dict(attrs) and (dict(attrs).get("href") or "#").startswith("#")
 
     tags = Tags()
     tags.feed(whole)
@@ -78,6 +79,7 @@ def test_every_plot_is_well_formed_and_every_server_is_in_it(whole: str) -> None
     words = [[text.text for text in svg.iter("text")] for svg in drawn]
     assert len(drawn) == 6  # ratios; hello; latency and its curve; memory at start and at the end
     assert {"hello", "0.50× met"} <= set(words[0])
+    assert 'href="#hello"' in whole and "id='hello'" in whole and "Targets: 1 met, 2 not measured." in whole
     assert words[1] == ["epoll", "1.00", "speyside", "6.10", "granian", "12.10"]
     assert drawn[3].find("polyline") is not None and "2,000/s" in words[3]
 
@@ -104,6 +106,12 @@ def test_extremes_end_at_the_edge_and_names_do_not_lie_on_each_other() -> None:
     for rect in ElementTree.fromstring(plots.ratios(rows, "t")).findall("rect"):
         assert float(rect.attrib["x"]) >= plots.LABEL
         assert float(rect.attrib["x"]) + float(rect.attrib["width"]) <= plots.WIDTH - plots.VALUE + 0.1
+    bars = [plots.Bar(name, value, [value], "peer", "") for name, value in {"a": 6.0, "b": 9.0, "c": 900.0}.items()]
+    svg = ElementTree.fromstring(plots.bars(bars, "t"))
+    assert [float(rect.attrib["width"]) * plots.LONGEST for rect in svg.findall("rect")] == pytest.approx(
+        [(plots.WIDTH - plots.VALUE - plots.LABEL) * share for share in (1, 1.5, plots.LONGEST)]
+    )
+    assert len(svg.findall("path")) == 1 and len(svg.findall("circle")) == 2
     lines = {name: [(1.0, 1.0), (2.0, 5.0)] for name in "abc"}
     svg = ElementTree.fromstring(plots.curves(lines, {}, "t"))
     places = sorted(float(text.attrib["y"]) for text in svg.findall("text") if text.text in lines)

@@ -11,6 +11,7 @@ from scenarios import SCENARIOS
 ABOUT = {
     "cpu": "a CPU",
     "cpus": [0, 1],
+    "governor": None,
     "kernel": "6.1",
     "date": "2030-01-02",
     "speyside": "speyside 1",
@@ -21,6 +22,7 @@ ABOUT = {
     "seconds": 5.0,
     "load_average_before": 0.25,
     "versions": {"bjoern": "3.2", "pip": "23"},
+    "programs": {"nginx": "nginx/1.22"},
 }
 
 
@@ -57,7 +59,7 @@ def test_what_is_lost_by_most_stands_first_with_its_reason() -> None:
     assert (
         "- `a`, CPU µs/req: speyside 5.00, bjoern 10.00; not measured: uwsgi (no compiler); bjoern: it fell" in written
     )
-    assert "- bjoern 3.2\n" in written
+    assert "- bjoern 3.2, nginx/1.22\n" in written
 
 
 def test_every_reason_is_of_a_scenario_that_there_is() -> None:

@@ -1,4 +1,7 @@
-"""What the figures depend on: the machine, its state and the versions. Callers need `describe`."""
+"""What the figures depend on: the machine, its state and the versions.
+
+Callers need `describe`, and `facts`, which tells it to readers of a finished run.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,14 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import servers
 from harness.load import wrk_version
 
+FRAMEWORKS = {"Django", "Flask", "pyramid", "psycopg", "gevent"}
 CPUS = Path("/sys/devices/system/cpu")
 PROGRAMS = {
     "go": ["go", "version"],
@@ -61,6 +68,21 @@ def describe(root: Path, speyside: Path) -> dict[str, object]:
         "load_average_before": os.getloadavg()[0],
         "versions": {d.name: d.version for d in importlib.metadata.distributions()},
     }
+
+
+def facts(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a reader of a finished run must know of it, a line each: machine, programs, rounds, versions of what was
+    compared."""
+    named = {server.distribution for server in servers.PEERS} | FRAMEWORKS
+    versions = (f"{name} {version}" for name, version in sorted(about["versions"].items()) if name in named)
+    return (
+        f"{about['cpu']}, {len(about['cpus'])} CPUs, governor {about['governor'] or 'unknown'}, Linux "
+        f"{about['kernel']}; {about['date']}",
+        f"{about['speyside']} ({about['commit']}), Python {about['python']}, {about['wrk']}",
+        f"{about['rounds']} rounds of {about['seconds']:g} s, interleaved, fewer for who is far behind; load average "
+        f"before: {about['load_average_before']:.2f}",
+        ", ".join([*versions, *about["programs"].values()]),
+    )
 
 
 def heading(about: dict[str, object]) -> str:

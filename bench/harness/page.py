@@ -16,6 +16,7 @@ from typing import Any
 
 import servers
 from harness import plots
+from harness.machine import facts
 from harness.metrics import METRICS, PSS, PSS_START, Metric
 
 STYLE = """
@@ -32,6 +33,7 @@ svg text.faint, .faint { fill: var(--faint); color: var(--faint); } svg text.our
 600; }
 rect.ours { fill: var(--ours); } rect.peer { fill: var(--peer); } rect.floor { fill: var(--floor); }
 rect.met { fill: var(--good); } rect.not-met { fill: var(--bad); } rect.void, rect.not-measured { fill: var(--grey); }
+svg a text:hover { text-decoration: underline; } .torn { fill: none; stroke: var(--paper); stroke-width: 3; }
 .dot { fill: var(--ink); opacity: .55; } .axis { stroke: var(--rule); } .whisker { stroke: var(--ink);
 stroke-width: 2; }
 .limit { stroke: var(--ink); stroke-dasharray: 3 2; } .curve { fill: none; stroke-width: 2; }
@@ -115,12 +117,24 @@ def table(entry: Entry) -> str:
     )
 
 
+def sentence(words: str) -> str:
+    """As HTML, from a capital letter to a full stop."""
+    return escape(words[:1].upper() + words[1:]) + "."
+
+
+def tally(entries: list[Entry]) -> str:
+    """How many targets there are of each outcome."""
+    states = [entry["target"] for entry in entries]
+    counts = {state: states.count(state) for state in ("met", "not met", "void", "not measured")}
+    return "Targets: " + ", ".join(f"{count} {state}" for state, count in counts.items() if count) + "."
+
+
 def section(entry: Entry) -> str:
     """One scenario."""
     metric = next(metric for metric in METRICS if metric.key == entry["metric"])
     shown = [PSS_START, PSS] if metric == PSS else [metric]
-    parts = [f"<h2 id='{entry['scenario']}'>{escape(entry['scenario'])}</h2><p>{escape(entry['what'])}.</p>"]
-    parts.append(f"<p class='faint'>{escape(entry['why'])}.</p><p class='verdict'>{escape(entry['text'])}</p>")
+    parts = [f"<h2 id='{entry['scenario']}'>{escape(entry['scenario'])}</h2><p>{sentence(entry['what'])}</p>"]
+    parts.append(f"<p class='faint'>{sentence(entry['why'])}</p><p class='verdict'>{escape(entry['text'])}</p>")
     for one in shown:
         better = "more" if one.more_is_better else "less"
         parts.append(f"<p class='faint'>{escape(one.title)} ({better} is better), a dot for each round</p>")
@@ -131,21 +145,15 @@ def section(entry: Entry) -> str:
 def page(results: Mapping[str, Any]) -> str:
     """The whole page."""
     about, entries = results["machine"], results["scenarios"]
-    facts = [
-        f"{about['cpu']}, {len(about['cpus'])} CPUs, governor {about['governor'] or 'unknown'}, Linux "
-        f"{about['kernel']}",
-        f"{about['speyside']} ({about['commit']}), Python {about['python']}, {about['wrk']}",
-        f"{about['rounds']} rounds of {about['seconds']:g} s, interleaved; {about['date']}; "
-        f"load average before {about['load_average_before']:.2f}",
-    ]
     return "\n".join([
         "<!doctype html><html lang='en'><meta charset='utf-8'>",
         "<meta name='viewport' content='width=device-width'><title>Speyside's benchmark</title>",
         f"<style>{STYLE}</style><h1>Speyside beside other WSGI servers</h1>",
-        *(f"<div class='faint'>{escape(fact)}</div>" for fact in facts),
+        *(f"<div class='faint'>{escape(fact)}</div>" for fact in facts(about)),
         "<p>Each bar is Speyside's figure divided by that of the best peer of the same run: left of 1× is better "
         "where less is "
-        "better. The black line is the interval, the dashed mark the target. What loses most stands first.</p>",
+        f"better. The black line is the interval, the dashed mark the target. What loses most stands first. "
+        f"{tally(entries)}</p>",
         ratio_plot(entries),
         *(section(entry) for entry in entries),
         "</html>\n",

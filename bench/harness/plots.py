@@ -15,6 +15,7 @@ LABEL = 170
 VALUE = 150
 ROW = 24
 FURTHEST = 8.0
+LONGEST = 6.0
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,33 @@ def picture(height: float, parts: Sequence[str], title: str) -> str:
 
 
 def bars(rows: Sequence[Bar], title: str) -> str:
-    """Horizontal bars from zero, with a dot for each round."""
+    """Horizontal bars from zero, with a dot for each round. What is many times the smallest ends at the edge, open: one
+    extreme must not press all others together. Its figure stands beside."""
     top = max((max([row.value, *row.dots]) for row in rows), default=0) or 1.0
+    least = min((row.value for row in rows if row.value > 0), default=top)
+    top = min(top, LONGEST * least)
     scale = (WIDTH - LABEL - VALUE) / top
     parts: list[str] = []
     for number, row in enumerate(rows):
         y = number * ROW
         parts.append(text(LABEL - 8, y + 16, row.label, "end", "ours" if row.kind == "ours" else ""))
-        width = max(1.0, row.value * scale)
+        width = max(1.0, min(top, row.value) * scale)
         parts.append(f'<rect x="{LABEL}" y="{y + 4}" width="{width:.1f}" height="16" rx="2" class="{row.kind}"/>')
-        parts += [f'<circle cx="{LABEL + dot * scale:.1f}" cy="{y + 12}" r="2.5" class="dot"/>' for dot in row.dots]
-        end = LABEL + max([row.value, *row.dots]) * scale
+        if row.value > top:
+            parts.append(f'<path d="{torn(LABEL + width, y + 2)}" class="torn"/>')
+        parts += [
+            f'<circle cx="{LABEL + dot * scale:.1f}" cy="{y + 12}" r="2.5" class="dot"/>'
+            for dot in row.dots
+            if dot <= top
+        ]
+        end = LABEL + min(top, max([row.value, *row.dots])) * scale
         parts.append(text(end + 8, y + 16, row.text))
     return picture(len(rows) * ROW + 4, parts, title)
+
+
+def torn(x: float, y: float) -> str:
+    """Where a bar goes on beyond the edge: a zigzag across it."""
+    return f"M{x - 14:.1f},{y + 20:.1f} l6,-7 l-4,-4 l6,-9"
 
 
 def ratios(rows: Sequence[Share], title: str) -> str:
@@ -87,7 +102,7 @@ def ratios(rows: Sequence[Share], title: str) -> str:
         y = number * ROW
         left, right = sorted((middle, at(row.value)))
         state = row.state.replace(" ", "-")
-        parts.append(text(LABEL - 8, y + 16, row.label, "end"))
+        parts.append(f'<a href="#{escape(row.label)}">' + text(LABEL - 8, y + 16, row.label, "end") + "</a>")
         parts.append(
             f'<rect x="{left:.1f}" y="{y + 5}" width="{max(1, right - left):.1f}" height="14" class="{state}"/>'
         )

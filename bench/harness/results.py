@@ -10,17 +10,17 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import servers
+from harness.machine import facts
 from harness.metrics import METRICS, Metric
 from harness.report import NOISE
 
 Entry = Mapping[str, Any]
-FRAMEWORKS = {"Django", "Flask", "pyramid", "psycopg", "gevent"}
 ORDER = ("not met", "void", "not measured", "met")
 
 
@@ -95,7 +95,7 @@ def text(results: Mapping[str, Any], why: Mapping[str, str]) -> str:
         "figures are those of this machine; what counts is the ratio to the best peer of the same run. README.md has "
         "scenarios, targets and method.",
         "",
-        *facts(about),
+        *(f"- {fact}" for fact in facts(about)),
         "",
         "What is lost stands first. `level`: 1.0 lies within the interval, so the run does not tell which is better.",
         "",
@@ -112,19 +112,6 @@ def text(results: Mapping[str, Any], why: Mapping[str, str]) -> str:
         *(figures_of_all(entry) for entry in entries),
     ]
     return "\n".join(lines) + "\n"
-
-
-def facts(about: Mapping[str, Any]) -> Iterable[str]:
-    """The machine and the versions."""
-    yield f"- {about['cpu']}, {len(about['cpus'])} CPUs, Linux {about['kernel']}; {about['date']}"
-    yield f"- {about['speyside']} ({about['commit']}), Python {about['python']}, {about['wrk']}"
-    load = about["load_average_before"]
-    yield (
-        f"- {about['rounds']} rounds of {about['seconds']:g} s, interleaved, fewer for who is far behind; load average "
-        f"before: {load:.2f}"
-    )
-    named = {server.distribution for server in servers.PEERS} | FRAMEWORKS
-    yield "- " + ", ".join(f"{name} {version}" for name, version in sorted(about["versions"].items()) if name in named)
 
 
 if __name__ == "__main__":
