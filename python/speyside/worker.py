@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from speyside.uwsgi import Support
 
 ORPHAN_GRACE = 10.0  # seconds that a request may go on when the front is gone and nobody waits for it
+HEAP_KEPT = 1 << 20  # bytes: half of what of its heap a worker keeps for the next request
 
 
 class Worker:
@@ -35,6 +36,7 @@ class Worker:
 
     def __init__(self, number: int, channel: Channel) -> None:
         _gateway.after_fork(number)
+        keep_heap()
         self.number = number
         self.channel = channel
         self.warmup: Sequence[str] = ()
@@ -277,6 +279,16 @@ def _work(start: Start, channel: Channel, application: Application) -> int:
     single.serve(application)
     single.drained()
     return 0
+
+
+def keep_heap() -> None:
+    """Have the C library keep what a request has freed, up to 2 MiB, instead of giving it back after each one.
+
+    glibc learns that from what is freed: blocks of this size belong to the heap from now on, and twice as much stays at its end.
+    By default it gives back what is above 128 KiB, so that a request which parses a form takes every page from the kernel anew.
+    It does nothing to other C libraries, and nothing where MALLOC_TRIM_THRESHOLD_ or its kin are set.
+    """
+    bytes(HEAP_KEPT)
 
 
 def wake_on_signals() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -41,6 +42,18 @@ def who(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
             "multithread": environ["wsgi.multithread"],
             "multiprocess": environ["wsgi.multiprocess"],
         },
+    )
+
+
+@application.add("/faults")
+def faults(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Use a MiB in pieces that the C library has on its heap, free it, and tell how many pages came from the kernel meanwhile."""
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+    pieces = [b"x" * 65_536 for _ in range(16)]
+    used = len(pieces)
+    del pieces
+    return as_json(
+        start_response, {"used": used, "faults": resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before}
     )
 
 

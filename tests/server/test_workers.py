@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 from collections.abc import Iterator
 
@@ -152,3 +153,12 @@ def test_flag_goes_before_web_concurrency() -> None:
 def test_sanitized_run_has_the_sanitizer_in_zygote_and_workers(single: Server) -> None:
     for pid in (single.zygote(), *single.workers().values()):
         assert processes.maps(pid, PRELOAD)
+
+
+@pytest.mark.skipif(SANITIZED, reason="has a heap of its own")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep it")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_memory_that_a_request_has_freed_is_there_for_the_next_one(threads: int) -> None:
+    with running("apps.workers", workers=1, threads=threads) as server, server.connect() as client:
+        fewest = min(client.get("/faults").json["faults"] for _ in range(20))
+        assert fewest < 100, "each request took its 256 pages from the kernel"
