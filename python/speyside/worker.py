@@ -284,9 +284,9 @@ def _work(start: Start, channel: Channel, application: Application) -> int:
 def keep_heap() -> None:
     """Have the C library keep what a request has freed, up to 2 MiB, instead of giving it back after each one.
 
-    glibc learns that from what is freed: blocks of this size belong to the heap from now on, and twice as much stays at its end.
-    By default it gives back what is above 128 KiB, so that a request which parses a form takes every page from the kernel anew.
-    It does nothing to other C libraries, and nothing where MALLOC_TRIM_THRESHOLD_ or its kin are set.
+    glibc learns that from what is freed: blocks of this size belong to the heap from now on, and twice as much stays at
+    its end. By default it gives back what is above 128 KiB, so that a request which parses a form takes every page from
+    the kernel anew. Other C libraries learn nothing, nor does glibc where MALLOC_TRIM_THRESHOLD_ or its kin are set.
     """
     bytes(HEAP_KEPT)
 

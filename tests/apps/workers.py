@@ -47,7 +47,7 @@ def who(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
 
 @application.add("/faults")
 def faults(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Use a MiB in pieces that the C library has on its heap, free it, and tell how many pages came from the kernel meanwhile."""
+    """Use a MiB of the C library's heap, free it, and tell how many pages came from the kernel meanwhile."""
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
     pieces = [b"x" * 65_536 for _ in range(16)]
     used = len(pieces)
