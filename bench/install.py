@@ -20,6 +20,8 @@ HINTS = {
     "bjoern": "bjoern is built against libev; on Debian: apt-get install libev-dev",
     "mod_wsgi": "mod_wsgi is built against Apache; on Debian: apt-get install apache2 apache2-dev",
 }
+# Linked against the Python that built them: a wheel that pip kept from another one of the same version does not do.
+LINKED = {"mod_wsgi", "uWSGI"}
 
 
 def requirements(text: str) -> list[str]:
@@ -50,10 +52,11 @@ def install(directory: Path) -> dict[str, str]:
     failures: dict[str, str] = {}
     for requirement in requirements(text):
         print(f"bench: installing {requirement}", flush=True)
+        name = requirement.partition("==")[0].partition("[")[0]
         command = [python, "-m", "pip", "install", "--disable-pip-version-check", "-q", requirement]
+        command += ["--no-cache-dir"] if name in LINKED else []
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            name = requirement.partition("==")[0].partition("[")[0]
             failures[name] = reason(done.stdout + done.stderr)
             print(f"bench: {name} could not be installed: {failures[name]}")
             if name in HINTS:

@@ -20,13 +20,15 @@ SCENARIO = Scenario("s", "", "", "m:app", Expected(b""), Wrk(), 1, 1, False, TAR
 
 
 def run(figures: dict[str, list[float]], monkeypatch: pytest.MonkeyPatch, every: bool = False) -> list[Round]:
-    """Four rounds in which each server has its figures, the last of them again and again; none where it has none."""
+    """Four rounds in which each server has its figures, the last of them again and again; 0 is a failure, and a server
+    without figures does not start."""
 
     def turn(scenario: Scenario, server: Server, number: int, settings: Settings) -> Round:
         if not figures[server.name]:
             raise NotStarted("no")
         values = figures[server.name]
-        return Round(scenario.name, server.name, number, None, {CPU.key: values[min(number, len(values)) - 1]})
+        value = values[min(number, len(values)) - 1]
+        return Round(scenario.name, server.name, number, None if value else "it hung", {CPU.key: value})
 
     monkeypatch.setattr(interleave, "one_round", turn)
     takers = [SPEYSIDE, *(by_name(name) for name in NAMES if name in figures)]
@@ -57,6 +59,11 @@ def test_who_does_not_start_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) 
     rounds = run({"speyside": [6.0], "bjoern": [7.0], "granian": []}, monkeypatch)
     assert taken(rounds)["granian"] == 1
     assert [one.failure for one in rounds if one.server == "granian"] == ["not started: no"]
+
+
+def test_a_peer_that_failed_twice_is_not_tried_again_and_speyside_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = run({"speyside": [0.0], "bjoern": [7.0], "granian": [0.0], "waitress": [0.0, 7.0]}, monkeypatch)
+    assert taken(rounds) == {"speyside": 4, "bjoern": 4, "granian": 2, "waitress": 4}
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,12 @@ from servers import Server
 
 # After so many rounds: how many times the best peer's figure a server's best round may be.
 FURTHEST = {1: 4.0, 2: 2.0}
+FAILURES = 2
 
 
 def compare(scenario: Scenario, takers: list[Server], settings: Settings) -> Iterator[Round]:
     """A, B, C, A, B, C …: so that what disturbs the machine for a while disturbs all of them. A server that does not
-    start the first time is not tried again, nor one that is far behind."""
+    start the first time is not tried again, nor a peer whose first two rounds failed or who is far behind."""
     out: set[str] = set()
     seen: list[Round] = []
     for number in range(1, settings.rounds + 1):
@@ -36,7 +37,7 @@ def compare(scenario: Scenario, takers: list[Server], settings: Settings) -> Ite
             seen.append(one)
             yield one
         if not settings.every:
-            out |= far_behind(scenario.target, seen, number).keys()
+            out |= far_behind(scenario.target, seen, number).keys() | hopeless(seen)
 
 
 def turn(scenario: Scenario, server: Server, number: int, settings: Settings) -> Round:
@@ -45,6 +46,13 @@ def turn(scenario: Scenario, server: Server, number: int, settings: Settings) ->
         return one_round(scenario, server, number, settings)
     except (NotStarted, LoadFailed) as error:
         return Round(scenario.name, server.name, number, f"not started: {error}", started=False)
+
+
+def hopeless(rounds: Sequence[Round]) -> set[str]:
+    """Peers that failed in each of their first rounds: one that hangs would cost a minute each time."""
+    good = {one.server for one in rounds if one.failure is None}
+    failed = [one.server for one in rounds if servers.is_peer(one.server) and one.server not in good]
+    return {name for name in failed if failed.count(name) >= FAILURES}
 
 
 def far_behind(target: Target, rounds: Sequence[Round], number: int) -> dict[str, float]:

@@ -27,7 +27,8 @@ def main(port: str, workers: str, threads: str, target: str) -> int:
         command = [express, "start-server", "--application-type", "module", module, "--callable-object", name]
         command += ["--host", "127.0.0.1", "--port", port, "--processes", workers, "--threads", threads]
         command += ["--server-root", directory, "--working-directory", os.getcwd(), "--python-path", os.getcwd()]
-        command += ["--max-clients", "256", "--keep-alive-timeout", "75", "--limit-request-body", "0"]
+        command += ["--max-clients", "256", "--initial-workers", "1", "--minimum-spare-workers", "1"]
+        command += ["--maximum-spare-workers", "1", "--keep-alive-timeout", "75", "--limit-request-body", "0"]
         command += ["--server-name", "127.0.0.1", "--allow-localhost", "--log-to-terminal", "--disable-reloading"]
         if os.geteuid() == 0:
             if not readable_by_others(Path(sys.base_prefix)):
