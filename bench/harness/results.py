@@ -1,8 +1,8 @@
 """A run's verdicts as RESULTS.md has them: what is lost first, with what is known of why.
 
 Callers need `text`, which takes what run.py writes with --json and the reasons by scenario:
-``python -m harness.results RESULTS.json REASONS.md > RESULTS.md`` in bench/. REASONS.md is Markdown with a heading
-``## SCENARIO`` over each reason.
+``python -m harness.results RESULTS.json [MORE.json …] REASONS.md > RESULTS.md`` in bench/. Scenarios that were run
+apart from the first file's are marked so. REASONS.md is Markdown with a heading ``## SCENARIO`` over each reason.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +21,7 @@ from harness.metrics import METRICS, Metric
 from harness.report import NOISE
 
 Entry = Mapping[str, Any]
+USUAL = "gunicorn"
 ORDER = ("not met", "void", "not measured", "met")
 
 
@@ -69,7 +70,15 @@ def row(entry: Entry) -> str:
     if interval is not None and interval["low"] <= 1.0 <= interval["high"]:
         span += ", level"
     noise = f" (noise: {others(entry):.2f} CPU)" if others(entry) > NOISE else ""
-    return f"| `{entry['scenario']}` | {metric.title} | {ours} | {best} | {ratio} | {span} | {entry['target']}{noise} |"
+    cells = (f"`{entry['scenario']}`", metric.title, ours, best, ratio, span, entry["target"] + noise, beside(entry))
+    return "| " + " | ".join(cells) + " |"
+
+
+def beside(entry: Entry) -> str:
+    """Our figure divided by that of the server that most people run."""
+    figures = medians(entry, metric_of(entry))
+    ours, theirs = figures.get(servers.SPEYSIDE.name), figures.get(USUAL)
+    return f"{ours / theirs:.2f} ×" if ours is not None and theirs else "–"
 
 
 def figures_of_all(entry: Entry) -> str:
@@ -83,10 +92,17 @@ def figures_of_all(entry: Entry) -> str:
     )
 
 
-def text(results: Mapping[str, Any], why: Mapping[str, str]) -> str:
-    """The whole file."""
-    about = results["machine"]
-    entries = sorted(results["scenarios"], key=rank)
+def apart(results: Mapping[str, Any]) -> str:
+    """What another run than the first has brought."""
+    named = ", ".join(f"`{entry['scenario']}`" for entry in results["scenarios"])
+    machine, programs, rounds, _ = facts(results["machine"])
+    return f"- run apart: {named}. {machine}; {programs}; {rounds}"
+
+
+def text(runs: Sequence[Mapping[str, Any]], why: Mapping[str, str]) -> str:
+    """The whole file: the first run, and what others add to it."""
+    first, *more = runs
+    entries = sorted((entry for one in runs for entry in one["scenarios"]), key=rank)
     lost = [entry["scenario"] for entry in entries if entry["target"] != "met"]
     lines = [
         "# Results",
@@ -95,12 +111,14 @@ def text(results: Mapping[str, Any], why: Mapping[str, str]) -> str:
         "figures are those of this machine; what counts is the ratio to the best peer of the same run. README.md has "
         "scenarios, targets and method.",
         "",
-        *(f"- {fact}" for fact in facts(about)),
+        *(f"- {fact}" for fact in facts(first["machine"])),
+        *(apart(one) for one in more),
         "",
-        "What is lost stands first. `level`: 1.0 lies within the interval, so the run does not tell which is better.",
+        "What is lost stands first. `level`: 1.0 lies within the interval, so the run does not tell which is better. "
+        "The last column is Speyside's figure divided by that of gunicorn (gthread), which most people run.",
         "",
-        "| scenario | figure | Speyside | best peer | ratio | interval | target |",
-        "|---|---|---|---|---|---|---|",
+        "| scenario | figure | Speyside | best peer | ratio | interval | target | beside gunicorn |",
+        "|---|---|---|---|---|---|---|---|",
         *(row(entry) for entry in entries),
         "",
         "## What is known of those that are not met",
@@ -115,4 +133,5 @@ def text(results: Mapping[str, Any], why: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    print(text(json.loads(Path(sys.argv[1]).read_text()), reasons(Path(sys.argv[2]).read_text())), end="")
+    *files, markdown = (Path(word) for word in sys.argv[1:])
+    print(text([json.loads(file.read_text()) for file in files], reasons(markdown.read_text())), end="")

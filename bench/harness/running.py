@@ -197,6 +197,6 @@ class Running:
 
 
 def last_words(output: str) -> str:
-    """The end of a server's output, on one line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    """The end of a server's own output, on one line."""
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not STARTED.match(line)]
     return " | ".join(lines[-3:]) or "it wrote nothing"
