@@ -33,36 +33,43 @@ void *spey_refuse(struct spey_reply *reply, const char *code, PyObject *type, co
     return NULL;
 }
 
-/* Whether one of eight bytes is a control character or DEL (or might be: a false alarm costs a second look). */
-static inline bool eight_suspicious(uint64_t eight) {
+/* Whether one of eight bytes is a control character, DEL or no ASCII (or might be: a false alarm costs a second look). */
+static inline uint64_t suspicious(uint64_t eight) {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-    uint64_t below = (eight - ones * 0x20) & ~eight & tops;
+    uint64_t below = (eight - ones * 0x20) & ~eight;
     uint64_t del = eight ^ (ones * 0x7f);
-    return (below | ((del - ones) & ~del & tops)) != 0;
+    return (below | ((del - ones) & ~del) | eight) & tops;
 }
 
-static bool has_control(const uint8_t *text, size_t length) {
+/* The same of each byte of a text, which it copies. */
+static bool copy_suspicious(uint8_t *to, const uint8_t *from, size_t length) {
+    uint64_t found = 0, eight;
+    if (length < sizeof eight) {
+        for (size_t i = 0; i < length; i++) {
+            found |= from[i] < 0x20 || from[i] >= 0x7f;
+            to[i] = from[i];
+        }
+        return found != 0;
+    }
+    for (size_t i = 0; i + sizeof eight <= length; i += sizeof eight) {
+        memcpy(&eight, from + i, sizeof eight);
+        found |= suspicious(eight);
+        memcpy(to + i, &eight, sizeof eight);
+    }
+    memcpy(&eight, from + length - sizeof eight, sizeof eight); /* the rest, and some of what was there already */
+    found |= suspicious(eight);
+    memcpy(to + length - sizeof eight, &eight, sizeof eight);
+    return found != 0;
+}
+
+/* What is the matter with a text of which that is true. */
+static enum spey_copied look_again(const uint8_t *text, size_t length) {
+    bool ascii = true, control = false;
     for (size_t i = 0; i < length; i++) {
-        if ((text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f) return true;
+        ascii &= text[i] < 0x80;
+        control |= (text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f;
     }
-    return false;
-}
-
-/* Copies ASCII text that may have no control characters but tabs. */
-static enum spey_copied copy_ascii(uint8_t *to, const uint8_t *from, size_t length) {
-    size_t i = 0;
-    bool suspicious = false;
-    for (; i + 8 <= length; i += 8) {
-        uint64_t eight;
-        memcpy(&eight, from + i, 8);
-        suspicious |= eight_suspicious(eight);
-        memcpy(to + i, &eight, 8);
-    }
-    for (; i < length; i++) {
-        suspicious |= from[i] < 0x20 || from[i] == 0x7f;
-        to[i] = from[i];
-    }
-    return suspicious && has_control(from, length) ? SPEY_COPY_CONTROL : SPEY_COPIED;
+    return !ascii ? SPEY_COPY_NOT_LATIN1 : control ? SPEY_COPY_CONTROL : SPEY_COPIED;
 }
 
 /* Copies UTF-8 of characters up to U+00FF as Latin-1. */
@@ -91,11 +98,17 @@ enum spey_copied spey_copy_text(uint8_t **to, const uint8_t *limit, PyObject *te
         PyErr_Clear(); /* a lone surrogate */
         return SPEY_COPY_NOT_LATIN1;
     }
-    if (UNLIKELY(length != PyUnicode_GetLength(text))) return copy_latin1(to, limit, from, (size_t)length);
-    if (length > limit - *to) return SPEY_COPY_TOO_LONG;
-    enum spey_copied copied = copy_ascii(*to, from, (size_t)length);
+    if (UNLIKELY(length > limit - *to)) {
+        if (length == PyUnicode_GetLength(text)) return SPEY_COPY_TOO_LONG;
+        return copy_latin1(to, limit, from, (size_t)length);
+    }
+    if (UNLIKELY(copy_suspicious(*to, from, (size_t)length))) {
+        enum spey_copied copied = look_again(from, (size_t)length);
+        if (copied == SPEY_COPY_NOT_LATIN1) return copy_latin1(to, limit, from, (size_t)length);
+        if (copied != SPEY_COPIED) return copied;
+    }
     *to += length;
-    return copied;
+    return SPEY_COPIED;
 }
 
 /* Whether a token is the given lower-case name of the same length. */
@@ -169,7 +182,7 @@ static enum spey_field take_pair(struct spey_reply *reply, PyObject *name, PyObj
 }
 
 Py_ssize_t spey_fields_count(struct spey_reply *reply, PyObject *headers) {
-    if (LIKELY(PyList_Check(headers))) return PyList_Size(headers);
+    if (LIKELY(SPEY_IS(List, headers))) return PyList_Size(headers);
     spey_refuse(reply, SPY_HEADERS_NOT_LIST, PyExc_TypeError, "PEP 3333: headers must be a list, not %R", Py_TYPE(headers));
     return -1;
 }
@@ -177,13 +190,13 @@ Py_ssize_t spey_fields_count(struct spey_reply *reply, PyObject *headers) {
 enum spey_field spey_field_take(struct spey_reply *reply, PyObject *headers, Py_ssize_t i, struct spey_fields *to) {
     PyObject *pair = PyList_GetItem(headers, i);
     if (pair == NULL) return SPEY_FIELD_REFUSED;
-    if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2) {
+    if (!SPEY_IS(Tuple, pair) || Py_SIZE(pair) != 2) {
         spey_refuse(reply, SPY_HEADERS_NOT_LIST, PyExc_TypeError,
                     "PEP 3333: each header must be a tuple (name, value), item %zd is not", i);
         return SPEY_FIELD_REFUSED;
     }
     PyObject *name = PyTuple_GetItem(pair, 0), *value = PyTuple_GetItem(pair, 1);
-    if (!PyUnicode_Check(name) || !PyUnicode_Check(value)) {
+    if (!SPEY_IS(Unicode, name) || !SPEY_IS(Unicode, value)) {
         spey_refuse(reply, SPY_HEADERS_NOT_LIST, PyExc_TypeError,
                     "PEP 3333: name and value of a header must be str, those of item %zd are %R and %R", i, Py_TYPE(name),
                     Py_TYPE(value));

@@ -189,7 +189,7 @@ static enum spey_sent append_all(struct spey_reply *reply, PyObject *items, bool
         PyObject *item = item_at(items, list, i);
         /* While this thread waited for room, another one may have changed the list: then the reply ends short. */
         if (UNLIKELY(item == NULL)) PyErr_Clear();
-        if (UNLIKELY(item == NULL || !PyBytes_Check(item))) break;
+        if (UNLIKELY(item == NULL || !SPEY_IS(Bytes, item))) break;
         Py_INCREF(item);
         sent = spey_body_append(reply, (const uint8_t *)PyBytes_AsString(item), (size_t)PyBytes_Size(item));
         Py_DECREF(item);
@@ -205,8 +205,8 @@ static enum outcome send_all(struct serving *s, PyObject *items, bool list) {
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *item = item_at(items, list, i);
         if (UNLIKELY(item == NULL)) return RAISED;
-        if (UNLIKELY(!PyBytes_Check(item))) return not_bytes(s, item);
-        total += (uint64_t)PyBytes_Size(item);
+        if (UNLIKELY(!SPEY_IS(Bytes, item))) return not_bytes(s, item);
+        total += (uint64_t)Py_SIZE(item);
     }
     if (UNLIKELY(!reply->begun)) return not_begun(s);
     if (!reply->closed) {

@@ -16,6 +16,10 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* Whether an object is a Tuple, Unicode, Bytes …: of the type itself most often, and only else by PyTuple_Check, which the limited
+ * API makes a call. */
+#define SPEY_IS(type, object) (LIKELY(Py##type##_CheckExact(object)) || Py##type##_Check(object))
+
 /* Puts a new reference in the place of an old one, which is dropped last: that may run code of others. */
 static inline void spey_replace(PyObject **place, PyObject *value) {
     PyObject *old = *place;

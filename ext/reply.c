@@ -24,7 +24,7 @@ static inline bool no_length(const struct spey_reply *reply) {
 }
 
 static bool take_status(struct spey_reply *reply, PyObject *status) {
-    if (!PyUnicode_Check(status)) {
+    if (!SPEY_IS(Unicode, status)) {
         spey_refuse(reply, SPY_STATUS_INVALID, PyExc_TypeError, "PEP 3333: status must be a str such as \"200 OK\", not %R",
                Py_TYPE(status));
         return false;

@@ -99,6 +99,32 @@ def test_a_value_must_be_latin_1_without_control_characters(front: Front, value:
     assert "X-Name" in told and "PEP 3333" in told and value not in told
 
 
+def test_no_character_of_a_value_is_overlooked_wherever_it_is(front: Front) -> None:
+    """Each length that ends before, on and behind a border of eight bytes, each place, each kind of character."""
+    refused_ones = set()
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        for length in range(1, 27):
+            for place in range(length):
+                for wrong in "\0\n\r\x1f\x7f\u0100":
+                    value = "v" * place + wrong + "v" * (length - place - 1)
+                    for around in (value, value[::-1], value.replace("v", "\u00e9"), value.replace("v", "\t")):
+                        with pytest.raises(ValueError, match="the value of header 'X-Name'"):
+                            start_response("200 OK", [("X-Name", around)])
+                        refused_ones.add(wrong)
+        start_response("200 OK", [])
+        return [b""]
+
+    front.ask(application)
+    assert refused_ones == set("\0\n\r\x1f\x7f\u0100") and not front.reports
+
+
+def test_every_length_of_a_value_arrives_whole(front: Front) -> None:
+    values = [text * length for length in range(27) for text in ("v", "\t", "\u00e9", "a\u00ff\t~")]
+    reply = front.ask(starting("200 OK", [(f"X-{n}", value) for n, value in enumerate(values)]))
+    assert [value for name, value in reply.headers if name.startswith("X-")] == values
+
+
 @pytest.mark.parametrize(
     "name",
     ["Connection", "keep-alive", "Proxy-Authenticate", "PROXY-AUTHORIZATION", "TE", "te", "Trailer", "Trailers",
