@@ -10,6 +10,8 @@ const (
 	longestNap  = time.Millisecond       // and where the line is so long that an eighth of it takes that
 	shortestNap = 50 * time.Microsecond  // less is not worth the system call
 	napReplies  = 2                      // fewer replies at the end of a nap are not worth it
+	manyPieces  = 8                      // a reply that has so many pending will soon need room for more
+	manyFor     = 2 * time.Millisecond   // after one has been seen there is no nap
 )
 
 // pace is how fast replies come. When every thread is busy and more requests wait than the workers can take in the next
@@ -20,6 +22,15 @@ type pace struct {
 	replies  int   // since
 	since    int64 // Nanos of the loop's clock
 	perMilli int   // replies per millisecond, lately
+	large    int64 // Nanos when a reply of many pieces was last seen; 0 for never
+}
+
+// saw takes down that so many pieces of a reply are pending. A worker fills all room that there is for a large reply in less than
+// a nap, and then waits for a loop that does not look.
+func (p *pace) saw(pieces int, now int64) {
+	if pieces >= manyPieces {
+		p.large = now
+	}
 }
 
 func (p *pace) tick(now int64) {
@@ -33,7 +44,10 @@ func (p *pace) tick(now int64) {
 
 // nap is how long the loop may look away while waiting requests are unclaimed: until half of them are taken at most, so that
 // no thread finds the window empty.
-func (p *pace) nap(waiting int) time.Duration {
+func (p *pace) nap(waiting int, now int64) time.Duration {
+	if p.perMilli == 0 || p.large != 0 && now-p.large < int64(manyFor) {
+		return 0
+	}
 	line := time.Duration(waiting) * time.Millisecond / time.Duration(p.perMilli)
 	d := min(line/2, max(shortNap, min(line/8, longestNap)))
 	if d < shortestNap || time.Duration(p.perMilli)*d < napReplies*time.Millisecond {

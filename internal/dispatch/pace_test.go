@@ -23,9 +23,26 @@ func TestLoopNapsOnlyWhenSeveralRepliesWillHaveComeAndNoThreadRunsDry(t *testing
 		{"nobody waits", 100, 0, 0},
 	} {
 		p := pace{perMilli: c.perMilli}
-		if got := p.nap(c.waiting); got != c.want {
+		if got := p.nap(c.waiting, 0); got != c.want {
 			t.Errorf("%s: %v instead of %v", c.name, got, c.want)
 		}
+	}
+}
+
+func TestLoopDoesNotNapWhileWorkersFillTheRoomForLargeReplies(t *testing.T) {
+	const seen = int64(time.Second)
+	p := pace{perMilli: 100}
+	p.saw(manyPieces-1, seen)
+	if p.nap(60, seen) == 0 {
+		t.Fatal("no nap beside a reply that is not large")
+	}
+	p.saw(manyPieces, seen)
+	p.saw(1, seen+1)
+	if got := p.nap(60, seen+int64(manyFor)-1); got != 0 {
+		t.Fatalf("a nap of %v while a worker may wait for room", got)
+	}
+	if p.nap(60, seen+int64(manyFor)) == 0 {
+		t.Fatal("no nap, though the last large reply was long ago")
 	}
 }
 

@@ -207,7 +207,7 @@ func (p *Port) Nap() time.Duration {
 	if p.pace.perMilli == 0 || p.queue.AnyAsleep() {
 		return 0
 	}
-	return p.pace.nap(p.queue.InWindow())
+	return p.pace.nap(p.queue.InWindow(), p.loop.Clock.Nanos)
 }
 
 // Pressing reports that the loop should come back within a millisecond even if nothing happens.
@@ -235,6 +235,7 @@ func (p *Port) look(e *Exchange) {
 		e.abandon(e.wrong())
 	case news:
 		p.pace.replies++
+		p.pace.saw(e.Pending(), p.loop.Clock.Nanos)
 		e.receiver.Progress(e)
 	case e.body != nil && e.body.stream:
 		e.receiver.Progress(e) // the worker took or wants bytes of the body
