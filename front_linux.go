@@ -30,9 +30,6 @@ func (r *Server) makeFront() (err error) {
 	bells := make([]int, len(r.ports))
 	for i, port := range r.ports {
 		bells[i] = int(port.Fd())
-		if err := unix.SetNonblock(bells[i], true); err != nil { // Fd made it blocking
-			return err
-		}
 	}
 	options, err := r.frontOptions(r.settings())
 	if err != nil {

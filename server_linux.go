@@ -196,13 +196,27 @@ func (r *Server) requestID(count uint64) string { return fmt.Sprintf("%s-%x", r.
 // makePorts makes what the workers of every generation ring the loops with.
 func (r *Server) makePorts() error {
 	for i := range r.settings().Loops {
-		bell, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		bell, err := newBell()
 		if err != nil {
 			return fmt.Errorf("making the bell of port %d: %w", i, err)
 		}
-		r.ports = append(r.ports, os.NewFile(uintptr(bell), "port"))
+		r.ports = append(r.ports, bell)
 	}
 	return nil
+}
+
+// newBell makes an eventfd that only a loop waits for. A descriptor that does not block when it becomes an os.File is watched by Go's own
+// poller as well: then each ring would wake a second thread, for nothing, and take a processor from the worker that has rung.
+func newBell() (*os.File, error) {
+	descriptor, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	bell := os.NewFile(uintptr(descriptor), "port")
+	if err := unix.SetNonblock(descriptor, true); err != nil { // so that whatever one worker writes keeps no other waiting
+		return nil, errors.Join(fmt.Errorf("eventfd: %w", err), bell.Close())
+	}
+	return bell, nil
 }
 
 // Run serves until Drain, the end of a script, or the end of ctx, which stops at once. A nil error is a stop that was asked

@@ -29,9 +29,13 @@ const (
 
 const (
 	batch = 256 // events taken per turn
-	// shortWait is how long the loop waits without telling the Go scheduler, in milliseconds. Under load the next event
-	// comes sooner than that, and the scheduler's bookkeeping would cost more than the wait.
-	shortWait = 1
+	// rawWaits is how long the loop waits after activity without telling the Go scheduler, in milliseconds. The next event mostly comes
+	// sooner than that, and the scheduler's bookkeeping would cost more than the wait. It is more than a tick of most kernels' clocks (4 ms):
+	// a timer before the next tick is written to the processor's own, and again when it is not needed any more, and each time a virtual
+	// machine is left. It is less than the 10 ms after which the Go scheduler interrupts whoever has not told it.
+	rawWaits = 8
+	// pressingWait is how long it waits while the idler is pressing.
+	pressingWait = 1
 )
 
 // Handler is told of a descriptor's events.
@@ -290,20 +294,30 @@ func (l *Loop) wait() (int, error) {
 }
 
 func (l *Loop) block() (int, error) {
-	if l.busy || l.pressing() {
-		if n, err := l.rawWait(shortWait); n != 0 || err != nil || l.pressing() {
-			return n, err
-		}
+	limit, raw := l.patience()
+	if raw {
+		return l.rawWait(limit)
 	}
 	for {
-		n, err := unix.EpollWait(l.epoll, l.events[:], l.untilTimer())
+		n, err := unix.EpollWait(l.epoll, l.events[:], limit)
 		if !errors.Is(err, unix.EINTR) {
 			return n, err
 		}
 	}
 }
 
-func (l *Loop) pressing() bool { return l.idler != nil && l.idler.Pressing() }
+// patience is how long the loop may block, in milliseconds, -1 for ever, and whether the Go scheduler need not know. Where nothing has come in
+// such a wait, the next one is one that it knows of.
+func (l *Loop) patience() (limit int, raw bool) {
+	if l.idler != nil && l.idler.Pressing() {
+		return pressingWait, true
+	}
+	limit = l.untilTimer()
+	if l.busy && (limit < 0 || limit > rawWaits) {
+		limit = rawWaits
+	}
+	return limit, l.busy
+}
 
 // untilTimer is how long the loop may block, in milliseconds rounded up; -1 for ever.
 func (l *Loop) untilTimer() int {

@@ -25,9 +25,9 @@ type staying struct {
 // due reports that this wait may begin with one.
 func (s *staying) due() bool {
 	switch {
-	case !s.useful:
 	case s.last:
 		s.last = false
+	case !s.useful:
 	case s.left > 0:
 		s.left--
 	default:
@@ -49,6 +49,10 @@ func (s *staying) learn(brought bool) {
 
 // stay waits awake for the idler's work, and reports that it has come. It does not yield: the kernel holds it against who yields often.
 func (l *Loop) stay() bool {
+	if !l.staying.last && l.idler.Expecting() && l.idler.Rung() {
+		l.staying.last = true // a worker has run in our place, and is done
+		return true
+	}
 	if !l.staying.due() || !l.idler.Expecting() {
 		return false
 	}

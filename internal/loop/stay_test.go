@@ -2,9 +2,12 @@
 
 package loop
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
-// waits says of each of n waits in a row, all of them in vain, whether it began with a stas.
+// waits says of each of n waits in a row, all of them in vain, whether it began with a stay.
 func waits(s *staying, n int) (stays []int) {
 	for i := range n {
 		if s.due() {
@@ -48,5 +51,28 @@ func TestOneStayThatWasWorthItBringsTheNext(t *testing.T) {
 func TestNobodyStaysAwakeWhereTheOthersNeedTheProcessor(t *testing.T) {
 	if got := waits(&staying{}, 100); got != nil {
 		t.Fatalf("at %v", got)
+	}
+}
+
+// punctual is an idler whose work has come whenever it is asked.
+type punctual struct{}
+
+func (punctual) Turn(int)           {}
+func (punctual) Expecting() bool    { return true }
+func (punctual) Rung() bool         { return true }
+func (punctual) Sleep() bool        { return false }
+func (punctual) Awake()             {}
+func (punctual) Nap() time.Duration { return 0 }
+func (punctual) Pressing() bool     { return false }
+
+func TestWorkThatHasComeIsTakenWithoutASleepOnOneProcessorToo(t *testing.T) {
+	l := &Loop{idler: punctual{}}
+	for i := range 3 {
+		if !l.stay() {
+			t.Fatalf("not at wait %d", 2*i)
+		}
+		if l.stay() {
+			t.Fatalf("wait %d does not look at the descriptors", 2*i+1)
+		}
 	}
 }
