@@ -3,6 +3,7 @@ package speyside
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,6 +133,9 @@ func (l *load) occasion() string {
 // ready is called when all workers are.
 func (l *load) ready() {
 	l.server.generations.Ready(l.number)
+	if l.occasion() == arbiter.OccasionStart {
+		go debug.FreeOSMemory() // what reading the configuration and starting took; before, the first request would wait for it
+	}
 	if l.server.upgrade.predecessor != nil {
 		go l.server.takeOver()
 	}

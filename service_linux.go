@@ -102,7 +102,6 @@ func (r *Server) tellServing(l arbiter.Loaded) {
 	if !r.logs.machine {
 		r.started(started)
 	}
-	go debug.FreeOSMemory() // what reading the configuration and starting took is not needed again before a reload
 }
 
 // reloadBegan and reloadSettled tell the manager of a reload. It counts as one until it is known what became of it.

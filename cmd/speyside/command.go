@@ -29,7 +29,7 @@ type command struct {
 	group     group
 	summary   string          // lower-case, without a full stop
 	arguments string          // what follows its name in the usage
-	about     string          // more for its help: lines of at most 80 columns
+	about     func() string   // more for its help: lines of at most 80 columns; nil: nothing. It is made when it is shown
 	words     func() []string // what its argument can be, for completion; nil: anything
 
 	foreign  func() []offered            // the flags that it reads itself, for completion
@@ -69,9 +69,9 @@ func commands() []command {
 		{name: "serve", group: groupServing, summary: "serve an application; what speyside does where no command is named", arguments: "[flags] APP",
 			settings: true, raw: serveCommand},
 		{name: "gunicorn", group: groupServing, summary: "serve as gunicorn would with the same arguments", arguments: "[flags] [APP]",
-			about: gunicorn.Help(), foreign: gunicornFlags, raw: gunicornCommand},
+			about: gunicorn.Help, foreign: gunicornFlags, raw: gunicornCommand},
 		{name: "twist", group: groupServing, summary: "serve as Twisted's twist would with the same arguments", arguments: "[flags] web [flags]",
-			about: twist.Help, raw: twistCommand},
+			about: func() string { return twist.Help }, raw: twistCommand},
 		{name: "config", group: groupServing, summary: "show every effective value and where it comes from", arguments: "[flags] APP",
 			settings: true, raw: configCommand},
 		{name: "import", group: groupServing, summary: "write the configuration of uWSGI or gunicorn as a speyside.toml", arguments: "FILE", own: importCommand},
@@ -82,7 +82,7 @@ func commands() []command {
 			own: onServers(scale, "", "", "WORKERS")},
 		{name: "stop", group: groupRunning, summary: "have a server finish what it accepted and end", own: onServers(stop, "now", "end at once", "")},
 		{name: "completion", group: groupOthers, summary: "print what has a shell complete commands, flags and their values", arguments: "bash|zsh|fish",
-			about: completionAbout, words: shells, raw: completionCommand},
+			about: func() string { return completionAbout }, words: shells, raw: completionCommand},
 		{name: "man", group: groupOthers, summary: "print the manual page; speyside man | man -l - shows it", raw: manCommand},
 		{name: "help", group: groupOthers, words: commandNames, summary: "show what a command does, and its flags", arguments: "[COMMAND]", raw: helpCommand},
 	}

@@ -43,8 +43,8 @@ func (c *command) help() string {
 	}
 	fmt.Fprintf(&b, "Usage: %s\n\n", strings.TrimSpace("speyside "+c.name+" "+arguments))
 	b.WriteString(strings.Join(wrap(strings.ToUpper(c.summary[:1])+c.summary[1:]+".", helpWidth), "\n") + "\n")
-	if c.about != "" {
-		b.WriteString("\n" + c.about + "\n")
+	if c.about != nil {
+		b.WriteString("\n" + c.about() + "\n")
 	}
 	if own {
 		b.WriteString("\nFlags:\n")

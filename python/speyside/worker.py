@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from speyside import _gateway, report, stacks, streams, warmup
+from speyside import _gateway, report, stacks, streams
 from speyside.channel import Channel, Order
 from speyside.failure import Failure, trimmed
 from speyside.loader import Application
@@ -84,6 +84,10 @@ class Worker:
 
     def warm_up(self, application: Application) -> None:
         """Do what was ordered before the first claim; a worker that fails says so and ends."""
+        if not self.warmup:
+            return
+        from speyside import warmup  # who wants none need not wait for it
+
         try:
             warmup.run(self.warmup, application, self.base)
         except Failure as failure:
