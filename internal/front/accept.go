@@ -73,20 +73,20 @@ func (a *acceptor) Ready(uint32) {
 			}
 			continue
 		}
-		fd, peer, err := unix.Accept4(a.listener.FD, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		if err == nil {
+		fd, peer, errno := a.listener.Accept()
+		if errno == 0 {
 			l.opened(fd, peer, a.index)
 			continue
 		}
 		l.front.crowd.leave()
-		switch err {
+		switch errno {
 		case unix.EAGAIN:
 			return
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			if !a.someoneWaits() {
 				return
 			}
-			if !l.makeRoom(err.Error()) {
+			if !l.makeRoom(errno.Error()) {
 				a.pause()
 				return
 			}

@@ -5,6 +5,7 @@ package front
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -118,11 +119,11 @@ func (l *lane) panicked(p any) {
 	l.options.Log.Error("front panicked", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
-func (l *lane) opened(fd int, peer unix.Sockaddr, listener uint16) {
+func (l *lane) opened(fd int, peer netip.AddrPort, listener uint16) {
 	c := l.newConn()
 	c.socket.FD, c.transport = fd, &c.socket
 	c.request.Listener = listener
-	c.setPeer(addressOf(peer))
+	c.setPeer(peer)
 	var err error
 	if c.token, err = l.loop.Add(fd, c, loop.Socket); err != nil {
 		l.front.logged("watching a connection", err)

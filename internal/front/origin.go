@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 
-	"golang.org/x/sys/unix"
-
 	"speyside.dev/speyside/internal/fault"
 	"speyside.dev/speyside/internal/http1"
 	"speyside.dev/speyside/internal/proxy"
@@ -24,17 +22,6 @@ type Proxies struct {
 
 // Who is behind a connection: its peer, or whom a proxy in front names, for the whole connection with the PROXY protocol
 // (phasePreamble), for one request by its headers. What a connection without proxy has to do for this is one AND for each request.
-
-// addressOf is the address of a peer; not valid on a Unix socket. IPv4 addresses mapped into IPv6 are IPv4, whatever the listener.
-func addressOf(peer unix.Sockaddr) netip.AddrPort {
-	switch peer := peer.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(peer.Addr), uint16(peer.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(peer.Addr).Unmap(), uint16(peer.Port))
-	}
-	return netip.AddrPort{}
-}
 
 // setPeer takes who has connected.
 func (c *conn) setPeer(peer netip.AddrPort) {
