@@ -117,12 +117,33 @@ func (a *Arbiter) allowMemory(w *worker) {
 	if limit == 0 || w.zygote.alone {
 		return
 	}
-	if rss := resident(w.pid); rss > limit {
-		w.allowance.large = w.allowance.born.Add(bornLarge)
+	rss := resident(w.pid)
+	if rss <= limit {
+		return
+	}
+	w.allowance.large = w.allowance.born.Add(bornLarge)
+	a.unasked(w, func(unasked bool) {
+		if !unasked { // it serves since it is ready, and that is what has made it large
+			w.allowance.large = time.Time{}
+			return
+		}
 		a.log.Warn("worker born too large", "worker", w.number, "pid", w.pid, "rss", size(rss), "limit", size(limit),
 			"code", fault.WorkerTooLarge.Code,
 			"hint", "max_worker_memory is less than a worker has before its first request; raise it, or workers are recycled every minute.")
+	})
+}
+
+// unasked tells whether the worker has begun no request before the call. What it has in hand is asked for first, so that a request
+// which ends meanwhile is among those served.
+func (a *Arbiter) unasked(w *worker, tell func(bool)) {
+	told := func(hand []Request, served []uint64) {
+		if !w.dead {
+			tell(len(hand) == 0 && served[w.number] == 0)
+		}
 	}
+	a.options.InHand(w.number, func(hand []Request) {
+		a.options.Served(func(served []uint64) { a.mail(func() { told(hand, served) }) })
+	})
 }
 
 // weigh renews a worker that is too large, and kills one that is larger than any may be, whether it serves or starts or leaves.

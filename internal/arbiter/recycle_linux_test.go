@@ -86,3 +86,28 @@ func TestWorkerPastTheHardLimitIsKilledEvenWhenItDrains(t *testing.T) {
 		t.Error(log)
 	}
 }
+
+func TestWorkerIsBornTooLargeOnlyBeforeItsFirstRequest(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		inHand []Request
+		served uint64
+		want   string
+	}{
+		{"nothing was asked of it", nil, 0, "worker born too large"},
+		{"it has its first request in hand", []Request{{Label: "GET /large"}}, 0, "reason=max_worker_memory"},
+		{"it has served its first request", nil, 1, "reason=max_worker_memory"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := begin(t, "app", func(o *Options) {
+				o.Workers, o.Numbers, o.Limits = 1, 4, Limits{Memory: 1}
+				o.InHand = func(_ int, told func([]Request)) { told(c.inHand) }
+				o.Served = func(told func([]uint64)) { told([]uint64{c.served, c.served, c.served, c.served}) }
+			})
+			s.waitLog(c.want)
+			if log := s.logged(); strings.Contains(log, "born too large") && c.served+uint64(len(c.inHand)) > 0 {
+				t.Error(log)
+			}
+		})
+	}
+}

@@ -47,7 +47,7 @@ ASKED = {
     "warming": "GET /",
     "witness": "GET /seen",
     "workers": f"""GET / · GET /who · GET /gated?name=a&{OPEN} · GET /count?name=a · GET /subprocess · GET /shell
-        · GET /signal · GET /sqlite · GET /asyncio""",
+        · GET /faults · GET /signal · GET /sqlite · GET /asyncio""",
 }
 
 NOT_ASKED = {
