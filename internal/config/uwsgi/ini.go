@@ -57,7 +57,7 @@ func (r *reader) include(form Form, path, section string, named Where) {
 		}
 	}
 	if len(r.chain) == mostIncluded {
-		r.wrong(named, "more than %d files include each other, down to %s", mostIncluded, path)
+		r.wrong(named, "more than %d files include each other, down to %s", mostIncluded, plain(path))
 		return
 	}
 	text, err := readFile(here.path)
@@ -82,11 +82,11 @@ func (r *reader) unreadable(path string, named Where, err error) {
 		err = of.Err
 	}
 	if named != (Where{}) {
-		r.errors = append(r.errors, fault.New(fault.ConfigurationUnreadable, "%s: reading %s: %w", named, path, err).
+		r.errors = append(r.errors, fault.New(fault.ConfigurationUnreadable, "%s: reading %s: %w", named, plain(path), err).
 			WithHint("relative names start in %s, where speyside was started.", r.world.Dir))
 		return
 	}
-	r.errors = append(r.errors, fault.New(fault.ConfigurationUnreadable, "reading %s: %w", path, err))
+	r.errors = append(r.errors, fault.New(fault.ConfigurationUnreadable, "reading %s: %w", plain(path), err))
 }
 
 var (
@@ -157,12 +157,12 @@ func (r *reader) section(path, wanted, text string) {
 }
 
 func (r *reader) noSection(path, wanted string, found []string) {
-	err := r.wrong(Where{File: path}, "there is no section [%s]", wanted)
+	err := r.wrong(Where{File: path}, "there is no section [%s]", plain(wanted))
 	switch len(found) {
 	case 0:
 		err.Hint = "uWSGI's options stand below a line [uwsgi]."
 	default:
-		err.Hint = "it has [" + strings.Join(found, "], [") + "]; write " + path + ":SECTION for another one."
+		err.Hint = plain("it has [" + strings.Join(found, "], [") + "]; write " + path + ":SECTION for another one.")
 	}
 }
 
@@ -240,10 +240,15 @@ func shown(text string) string {
 	if len(text) > 80 {
 		text = strings.ToValidUTF8(text[:80], "") + "…"
 	}
+	return plain(text)
+}
+
+// plain is a name as it may stand in a message, whole, since its end tells most.
+func plain(name string) string {
 	return strings.Map(func(c rune) rune {
 		if c < ' ' || c >= 0x7f && c < 0xa0 {
 			return '\uFFFD'
 		}
 		return c
-	}, text)
+	}, name)
 }

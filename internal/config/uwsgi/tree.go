@@ -93,9 +93,9 @@ func (r *reader) tree(path, wanted, text string, form Form) {
 	r.logic.end(r)
 	r.logic = outer
 	if !slices.ContainsFunc(all, func(p part) bool { return p.name == wanted }) {
-		err := r.wrong(Where{File: path}, "there is no section %s", wanted)
+		err := r.wrong(Where{File: path}, "there is no section %s", plain(wanted))
 		if err.Hint = "uWSGI's options stand below a key uwsgi."; len(found) > 0 {
-			err.Hint = "it has " + strings.Join(found, ", ") + "; write " + path + ":SECTION for another one."
+			err.Hint = plain("it has " + strings.Join(found, ", ") + "; write " + path + ":SECTION for another one.")
 		}
 	}
 }

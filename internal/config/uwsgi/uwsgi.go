@@ -29,9 +29,9 @@ type Where struct {
 
 func (w Where) String() string {
 	if w.Line == 0 {
-		return w.File
+		return plain(w.File)
 	}
-	return w.File + ":" + strconv.Itoa(w.Line)
+	return plain(w.File) + ":" + strconv.Itoa(w.Line)
 }
 
 // Option is one option as it counts: included, its placeholders filled in.
